@@ -10,7 +10,7 @@ from shop_reference.definitions import members
 from shop_reference.markdown import paragraphs
 
 CLASSES: Mapping[str, tuple[str, str]] = {
-    "Product sources": ("shop_orders.product_sources", "ProductSource SourceProduct"),
+    "Product sources": ("shop_orders.product_sources", "ProductSource SourceProduct DetailedProduct SourceChooser"),
     "Payment providers": (
         "shop_orders.payment_providers",
         (

@@ -188,3 +188,17 @@ ERRORS = [
     gettext_noop("The personal data of customer %(customer)s is erased."),
     gettext_noop("An address book holds at most %(most)s addresses. Delete one first."),
 ]
+OPTIONS = [
+    gettext_noop("“%(product)s” takes no options. Add it without options."),
+    gettext_noop("“%(product)s” has no option “%(option)s”. It takes: %(names)s."),
+    gettext_noop("At most %(quantity)s of “%(product)s” can be ordered. Lower the quantity."),
+    gettext_noop("There is no line “%(line)s”."),
+    gettext_noop("Several lines have the product “%(ref)s”. Choose one of them."),
+    gettext_noop("Enter at most %(most)d options."),
+    gettext_noop("The name of an option is one line of 1 to %(most)d characters."),
+    gettext_noop("The option “%(name)s” is given twice."),
+    gettext_noop("The options of a product are at most %(most)d bytes long. Write less."),
+    gettext_noop("An option is text."),
+    gettext_noop("An option has a character that cannot be stored."),
+    gettext_noop("An option has an invisible character. Write plain text."),
+]

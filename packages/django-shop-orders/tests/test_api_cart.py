@@ -33,9 +33,11 @@ def test_cart_shows_lines_charges_and_totals(api, shop_settings):
         "item_count": 2,
         "lines": [
             {
+                "line": "12a87882c3fbd2297f612271",
                 "product": "978-1",
                 "sku": "978-1",
                 "name": "Trees of Kenya",
+                "options": {},
                 "quantity": 2,
                 "unit_price": "12.50",
                 "price_when_added": "12.50",
@@ -44,6 +46,7 @@ def test_cart_shows_lines_charges_and_totals(api, shop_settings):
                 "url": "/books/978-1/",
                 "image": "",
                 "changes": [],
+                "problem": "",
                 "discount": "0.00",
                 "tax_rate": "0.16",
                 "net": "25.00",
@@ -77,6 +80,7 @@ def test_cart_shows_lines_charges_and_totals(api, shop_settings):
         "net_total": "28.00",
         "tax_total": "4.48",
         "total": "32.48",
+        "needs_delivery": True,
         "can_be_ordered": True,
         "problem": "",
         "problems": [],
@@ -122,7 +126,15 @@ def test_customer_with_a_guest_token_uses_their_own_cart_until_the_merge(api, cl
     assert merged.status_code == 200
     assert merged.json()["cart"]["item_count"] == 4
     assert merged.json()["changes"] == [
-        {"product": "978-1", "name": "Trees of Kenya", "code": "quantity_changed", "quantity": 4, "was": 1}
+        {
+            "line": "12a87882c3fbd2297f612271",
+            "product": "978-1",
+            "name": "Trees of Kenya",
+            "options": {},
+            "code": "quantity_changed",
+            "quantity": 4,
+            "was": 1,
+        }
     ]
     assert api.post("/api/orders/cart/merge/", headers={"X-Cart-Token": token}).status_code == 404
     assert client.get("/api/orders/cart/", headers={"X-Cart-Token": token}).status_code == 404

@@ -145,7 +145,9 @@ def test_tracking_shows_public_events_parcels_and_messages(api, place, shop_sett
     assert "Looks odd" not in str(tracking)
     (parcel,) = tracking["shipments"]
     assert (parcel["carrier"], parcel["tracking_url"]) == ("Test Carrier", "https://track.example.org/T1")
-    assert parcel["lines"] == [{"product": "978-1", "name": "Trees of Kenya", "quantity": 2}]
+    assert parcel["lines"] == [
+        {"line": "#1", "product": "978-1", "name": "Trees of Kenya", "options": {}, "quantity": 2}
+    ]
     assert tracking["deliveries"] == [{"channel": "email", "status": "sent", "order": order.number}]
 
 

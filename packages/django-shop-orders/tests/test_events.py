@@ -47,9 +47,11 @@ def test_payload_is_complete_and_json_safe(
             "total": "25.00",
             "lines": [
                 {
+                    "line": "#1",
                     "product_ref": "978-1",
                     "sku": "978-1",
                     "name": "Trees of Kenya",
+                    "options": {},
                     "quantity": 2,
                     "unit_price": "12.50",
                     "line_total": "25.00",

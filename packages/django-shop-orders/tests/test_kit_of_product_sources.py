@@ -1,6 +1,7 @@
 """The kit of product sources refuses each of these faults, and says what to do."""
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import cache
 from itertools import count
 
@@ -242,11 +243,110 @@ class OwnConnection(Shelf):
         self.kept.update({ref: book.on_hand + sign * quantities[ref] for ref, book in books.items()})
 
 
+class OptionsAsText(Shelf):
+    def product(self, book):
+        return replace(super().product(book), line_options="Engraving")
+
+
+class LongOptionName(Shelf):
+    def product(self, book):
+        return replace(super().product(book), line_options=["Engraving", "x" * 51])
+
+
+class OptionNamedTwice(Shelf):
+    def product(self, book):
+        return replace(super().product(book), line_options=["Engraving", "Engraving"])
+
+
+class NoMaximum(Shelf):
+    def product(self, book):
+        return replace(super().product(book), max_quantity=0)
+
+
+class GroupsAsText(Shelf):
+    def product(self, book):
+        return replace(super().product(book), groups="books")
+
+
+class DeliveryAsText(Shelf):
+    def product(self, book):
+        return replace(super().product(book), needs_delivery="no")
+
+
+class StockAsRow(Shelf):
+    def product(self, book):
+        return replace(super().product(book), stock_ref=book)
+
+
+class WeightOfADownload(Shelf):
+    def product(self, book):
+        return replace(super().product(book), needs_delivery=False, weight=Decimal(1))
+
+
+class AcceptsWithFalse(Shelf):
+    def refuses_options(self, ref, options):
+        return False
+
+
+class FailsOnOptions(Shelf):
+    def refuses_options(self, ref, options):
+        return "" if Book.objects.get(isbn=ref) else "Gone."
+
+
+class Twins(Shelf):
+    """Correct: a product and its twin, whose ref ends in ``-twin``, share one stock."""
+
+    def fetch(self, refs, *, customer=None):
+        refs = list(refs)
+        books = {book.isbn: book for book in self.rows([ref.removesuffix("-twin") for ref in refs])}
+        found = {ref: books.get(ref.removesuffix("-twin")) for ref in refs}
+        return {ref: self.twin(ref, book) for ref, book in found.items() if book}
+
+    def twin(self, ref, book):
+        return replace(self.product(book), ref=ref, stock_ref=book.isbn)
+
+    def reserve(self, quantities, *, reference):
+        units = {}
+        for ref, quantity in quantities.items():
+            units[ref.removesuffix("-twin")] = units.get(ref.removesuffix("-twin"), 0) + quantity
+        short = super().reserve(units, reference=reference)
+        return {ref: short[ref.removesuffix("-twin")] for ref in quantities if ref.removesuffix("-twin") in short}
+
+
+class TwinsWithoutAStock(Twins):
+    def twin(self, ref, book):
+        return replace(self.product(book), ref=ref)
+
+
+class TwinsComparedOneByOne(Twins):
+    def reserve(self, quantities, *, reference):
+        short = {}
+        for ref, quantity in quantities.items():
+            short |= super().reserve({ref: quantity}, reference=reference)
+        return short
+
+
 class Kit(ProductSourceContract):
     __test__ = False
 
     def _needs_postgresql(self):
         pytest.skip("The races are below.")
+
+
+class OptionsKit(Kit):
+    example_options = {"Engraving": "For Anna"}
+
+
+class NoSuchOption(Shelf):
+    """Its kit says that it takes an engraving."""
+
+
+class RefusesItsExample(Shelf):
+    def product(self, book):
+        return replace(super().product(book), line_options=["Engraving"])
+
+    def refuses_options(self, ref, options):
+        return "Write less." if options else ""
 
 
 class LedgerKit(Kit):
@@ -284,6 +384,20 @@ MUTANTS = [
     (OneUnitPerCall, "test_reserve_takes_and_release_gives_back", "reserve"),
     (OnlyTheFirstReference, "test_each_reference_counts", "available"),
     (SaysLedger, "test_repeated_call_changes_nothing", "twice"),
+    (OptionsAsText, "test_details_are_plain_values", "line_options"),
+    (LongOptionName, "test_line_options_are_possible_names", "line_options"),
+    (OptionNamedTwice, "test_line_options_are_possible_names", "line_options"),
+    (NoSuchOption, "test_line_options_are_possible_names", "line_options"),
+    (NoMaximum, "test_details_are_plain_values", "max_quantity"),
+    (GroupsAsText, "test_details_are_plain_values", "groups"),
+    (DeliveryAsText, "test_details_are_plain_values", "needs_delivery"),
+    (StockAsRow, "test_details_are_plain_values", "stock_ref"),
+    (WeightOfADownload, "test_goods_without_delivery_are_goods", "weight"),
+    (AcceptsWithFalse, "test_options_are_accepted_or_refused_with_a_sentence", "refuses_options"),
+    (FailsOnOptions, "test_options_are_accepted_or_refused_with_a_sentence", "refuses_options"),
+    (RefusesItsExample, "test_options_are_accepted_or_refused_with_a_sentence", "refuses_options"),
+    (TwinsWithoutAStock, "test_shared_stock_is_one_stock", "stock_ref"),
+    (TwinsComparedOneByOne, "test_shared_stock_is_one_stock", "reserve"),
     (OwnConnection, "test_reserve_is_rolled_back_with_the_transaction", "rolled back"),
 ]
 
@@ -294,10 +408,20 @@ def make_product(*, price, available):
     return isbn
 
 
+def make_twins(*, available):
+    ref = make_product(price=Decimal("1.00"), available=available)
+    return [ref, f"{ref}-twin"]
+
+
 @cache
 def refused_by(source_class):
-    kit = LedgerKit() if source_class is SaysLedger else Kit()
-    return failures(kit, lambda: {"source": source_class(), "make_product": make_product}, rolls_back=True)
+    kits = {SaysLedger: LedgerKit, NoSuchOption: OptionsKit, RefusesItsExample: OptionsKit}
+    shared = make_twins if issubclass(source_class, Twins) else None
+
+    def fixtures():
+        return {"source": source_class(), "make_product": make_product, "make_shared": shared}
+
+    return failures(kits.get(source_class, Kit)(), fixtures, rolls_back=True)
 
 
 @pytest.mark.django_db
@@ -317,6 +441,7 @@ def test_kit_is_tried_with_many_faults():
 @pytest.mark.django_db
 def test_correct_source_passes():
     assert refused_by(Shelf) == {}
+    assert refused_by(Twins) == {}
 
 
 class LooksThenTakes(Shelf):

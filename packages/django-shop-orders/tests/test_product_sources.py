@@ -86,6 +86,24 @@ class TestModelProductSourceWithStockInChildTable(TestModelProductSourceOverInhe
     ref, stock = "code", "spares"
 
 
+class TestModelProductSourceWithDetails(TestModelProductSource):
+    example_options = {"Engraving": "For Anna"}
+
+    @pytest.fixture
+    def source(self):
+        return ModelProductSource(
+            model="books.Book",
+            ref="isbn",
+            name="title",
+            price="sale_price",
+            stock="on_hand",
+            line_options=["Engraving"],
+            max_quantity="at_most",
+            groups="shelves",
+            needs_delivery="is_printed",
+        )
+
+
 class TestMemoryProductSource(ProductSourceContract):
     rolls_back = False
 

@@ -60,15 +60,19 @@ def act(place, book, customer, memory_provider, guest_order):
         return IncomingPayment.objects.create(provider="memory", receipt=receipt, amount=1, currency="KES").pk
 
     calls = {
-        "carts.add_item": lambda ref: carts.add_item(cart(), ref),
+        "carts.add_item": lambda ref="978-1", **names: carts.add_item(cart(), ref, **names),
         "carts.add_to_cart": lambda ref="978-1", **names: carts.add_to_cart(ref, **names),
-        "carts.add_and_view": lambda ref: carts.add_and_view(carts.contents(user=customer.user), ref),
+        "carts.add_and_view": lambda ref="978-1", **names: carts.add_and_view(
+            carts.contents(user=customer.user), ref, **names
+        ),
         "carts.by_token": carts.by_token,
         "carts.contents": lambda token: carts.contents(token=token),
         "carts.hash_token": carts.hash_token,
         "carts.view": lambda **names: carts.view(cart(), **names),
         "carts.set_quantity": lambda ref: carts.set_quantity(cart(), ref, 1),
         "carts.remove_item": lambda ref: carts.remove_item(cart(), ref),
+        "carts.set_line_quantity": lambda line: carts.set_line_quantity(cart(), line, 1),
+        "carts.remove_line": lambda line: carts.remove_line(cart(), line),
         "carts.find": lambda token: carts.find(token=token),
         "carts.find_or_open": lambda token: carts.find_or_open(token=token),
         "carts.merge": lambda token: carts.merge(token, customer=customer),
@@ -100,6 +104,7 @@ def act(place, book, customer, memory_provider, guest_order):
 
     def call(name, parameter, text):
         value = {text: 1} if parameter in ("quantities", "lines", "restock", "cancel") else text
+        value = {text: text} if parameter == "options" else value
         return calls[name](**{parameter: value})
 
     call.names = set(calls)
@@ -112,6 +117,7 @@ ELSEWHERE = {
     "payments.receive": "below, by the fields of its event",
     "lifecycle.set_payment_status": "its texts are those of the package",
     "lifecycle.return_to_stock": "called by other actions",
+    "lifecycle.units_of": "called by other actions",
     "lifecycle.cancel_locked": "called by other actions",
     "lifecycle.cancel_refunded_units": "called by queue_refund",
     "lifecycle.units_to_cancel": "called by queue_refund",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -131,7 +132,7 @@ def place_order(
             raise refused[0]
         order, lines, charges = _write(cart, choices, draft)
         events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
-        _reserve(order, draft)  # last, so that the stock's rows are locked for as short as possible
+        _reserve(order, cart_view)  # last, so that the stock's rows are locked for as short as possible
     except ShopOrdersError as error:
         error.cart_view = cart_view.with_shortages(getattr(error, "shortages", {}))
         raise
@@ -204,8 +205,10 @@ def _check_lines(cart_view: carts.CartView) -> None:
     gone = [line.product for line in cart_view.lines if "gone" in line.changes]
     if gone:
         raise ProductsGone(gone)
-    short = {line.product: line.available or 0 for line in cart_view.lines if "short" in line.changes}
-    if short:
+    for line in cart_view.lines:
+        if line.problem is not None:
+            raise line.problem
+    if short := cart_view.shortages():
         raise InsufficientStock(short)
     if cart_view.pricing_error is not None:
         raise cart_view.pricing_error
@@ -263,6 +266,7 @@ def _lines_of(order: Order, draft: Draft) -> list[OrderLine]:
             product_ref=line.product_ref,
             sku=line.sku,
             name=line.name[:500],
+            options=dict(line.options),
             quantity=line.quantity,
             unit_price=line.unit_price,
             line_total=line.line_total,
@@ -299,10 +303,10 @@ def _charges_of(order: Order, draft: Draft) -> list[Charge]:
 
 
 def _tax_of_lines(charge: DraftCharge, draft: Draft) -> dict[str, str] | None:
-    """The part of a tax on each product, as text; None if its hook does not divide it."""
+    """The part of a tax on each line, as text; None if its hook does not divide it."""
     if charge.kind != "tax" or not (charge.lines or charge.charges):
         return None
-    return {ref: as_text(amount, draft.currency) for ref, amount in charge.lines.items()}
+    return {key: as_text(amount, draft.currency) for key, amount in charge.lines.items()}
 
 
 def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) -> Order:
@@ -370,7 +374,9 @@ def _refuse_number(number: object, problem: str) -> NoReturn:
     raise OrderNumberRefused
 
 
-def _reserve(order: Order, draft: Draft) -> None:
-    short = product_source().reserve({line.product_ref: line.quantity for line in draft.lines}, reference=order.number)
-    if short:
-        raise InsufficientStock(short)
+def _reserve(order: Order, cart_view: carts.CartView) -> None:
+    units: Counter[str] = Counter()
+    for line in cart_view.draft.lines:
+        units[line.product_ref] += line.quantity
+    if short := product_source().reserve(dict(units), reference=order.number):
+        raise InsufficientStock(cart_view.named_once(short))

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
 from shop_orders.exceptions import InvalidInput
-from shop_orders.models import Credit, Order, OrderStatus, Payment, PaymentStatus, Refund
+from shop_orders.models import Credit, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Refund
+from shop_orders.models.lines import by_key
 from shop_orders.pricing import parts as tax_parts
 
 OPEN = frozenset(map(str, Payment.OPEN))
@@ -35,22 +36,22 @@ class Part:
 def parts(
     order: Order, lines: Mapping[str, int], *, shipping: bool, unsent: Mapping[str, int] | None = None
 ) -> list[Part]:
-    """The price that the customer paid for ``{product_ref: units}`` and, if wanted, for shipping, less earlier
+    """The price that the customer paid for ``{key: units}`` of lines and, if wanted, for shipping, less earlier
     credits. ``unsent`` are the units among them that will not be sent. They become a separate part, which comes first.
 
     Raises:
-        InvalidInput: more units of a product than were ordered and not credited yet.
+        InvalidInput: more units of a line than were ordered and not credited yet.
     """
     found = []
     if lines:
         credited = credited_units(order)
-        ordered = {line.product_ref: line.quantity for line in order.lines.all()}
-        for ref, units in lines.items():
-            if not 0 < units <= ordered.get(ref, 0) - credited[ref]:
+        ordered = {key: line.quantity for key, line in by_key(order.lines.all()).items()}
+        for key, units in lines.items():
+            if not 0 < units <= ordered.get(key, 0) - credited[key]:
                 text = _("Only units that were ordered and not credited yet can be refunded.")
-                raise InvalidInput(text, extra={"product": ref})
+                raise InvalidInput(text, extra={"product": key})
         unsent = unsent or {}
-        rest = {ref: units - unsent.get(ref, 0) for ref, units in lines.items() if units > unsent.get(ref, 0)}
+        rest = {key: units - unsent.get(key, 0) for key, units in lines.items() if units > unsent.get(key, 0)}
         for share, is_unsent in ((unsent, True), (rest, False)):
             if share:
                 cost = tax_parts.amount_of_lines(order, share, before=credited)
@@ -64,7 +65,7 @@ def parts(
 
 
 def credited_units(order: Order) -> Counter[str]:
-    """The units of each product that were credited."""
+    """The units of each line that were credited, by key."""
     units: Counter[str] = Counter()
     for lines in order.credits.filter(kind=Credit.Kind.LINES).values_list("lines", flat=True):
         units.update(lines)
@@ -184,15 +185,23 @@ def _cancellation_credit(order: Order) -> Credit | None:
 def refund_payload(order: Order, refunds: Sequence[Refund]) -> dict[str, Any]:
     """The refunds of one request in the payload of their signal, with the goods that were refunded."""
     units: Counter[str] = Counter()
-    for lines in order.credits.filter(refund__in=refunds, kind=Credit.Kind.LINES).values_list("lines", flat=True):
-        units.update(lines)
-    goods = [
-        {"product_ref": line.product_ref, "name": line.name, "quantity": units[line.product_ref]}
-        for line in (order.lines.all() if units else ())
-        if units[line.product_ref]
-    ]
+    for credited in order.credits.filter(refund__in=refunds, kind=Credit.Kind.LINES).values_list("lines", flat=True):
+        units.update(credited)
+    lines_by_key = by_key(order.lines.all()) if units else {}
+    goods = [unit_payload(line, units[key]) for key, line in lines_by_key.items() if units[key]]
     amount = sum((row.amount for row in refunds), Decimal(0))
     return {"amount": as_text(amount, order.currency), "reason": refunds[0].reason, "lines": goods}
+
+
+def unit_payload(line: OrderLine, quantity: int) -> dict[str, Any]:
+    """Units of a line in the payload of a signal."""
+    return {
+        "line": line.line,
+        "product_ref": line.product_ref,
+        "name": line.name,
+        "options": line.options,
+        "quantity": quantity,
+    }
 
 
 def payment_status_of(order: Order) -> PaymentStatus:

@@ -161,9 +161,11 @@ def order_payload(
             "total": as_text(order.total, currency),
             "lines": [
                 {
+                    "line": line.line,
                     "product_ref": line.product_ref,
                     "sku": line.sku,
                     "name": line.name,
+                    "options": line.options,
                     "quantity": line.quantity,
                     "unit_price": as_text(line.unit_price, currency),
                     "line_total": as_text(line.line_total, currency),

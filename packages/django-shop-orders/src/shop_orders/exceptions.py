@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import shop_core.exceptions
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from shop_core.exceptions import ShopError
 
 
@@ -19,19 +20,19 @@ class ShopOrdersError(ShopError):
     cart_view: Any = None
     """The ``CartView`` of an order that was refused: the cart as it would be ordered. Set by ``place_order``."""
 
+    sentence: Any = gettext_lazy("The shop could not do this.")
+    """The message of an error that is raised without one."""
+
     @classmethod
     def default_message(cls) -> str:
-        return _("The shop could not do this.")
+        return str(cls.sentence)
 
 
 class NotFound(ShopOrdersError):
     """The object does not exist, or belongs to somebody else. The error does not say which of the two."""
 
     code = "not_found"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("There is nothing here, or it is not yours.")
+    sentence = gettext_lazy("There is nothing here, or it is not yours.")
 
 
 class Busy(ShopOrdersError, shop_core.exceptions.Busy):
@@ -58,10 +59,9 @@ class InvalidInput(ShopOrdersError):
 
 class InvalidPhone(InvalidInput):
     code = "invalid_phone"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This phone number is not valid. Write it with its country code, such as +254 712 345 678.")
+    sentence = gettext_lazy(
+        "This phone number is not valid. Write it with its country code, such as +254 712 345 678."
+    )
 
 
 class InvalidAddress(InvalidInput):
@@ -75,16 +75,39 @@ class UnknownProduct(InvalidInput):
         super().__init__(_("There is no product “%(ref)s” on sale.") % {"ref": ref}, extra={"product": ref})
 
 
+class UnknownLine(InvalidInput):
+    code = "unknown_line"
+
+    def __init__(self, line: str) -> None:
+        super().__init__(_("There is no line “%(line)s”.") % {"line": line}, extra={"line": line})
+
+
+class AmbiguousLine(ShopOrdersError):
+    """Several lines have the product. ``lines`` has the ``line``, ``quantity`` and ``options`` of each."""
+
+    code = "ambiguous_line"
+
+    def __init__(self, ref: str, lines: Sequence[Mapping[str, Any]]) -> None:
+        message = _("Several lines have the product “%(ref)s”. Choose one of them.")
+        super().__init__(message % {"ref": ref}, extra={"product": ref, "lines": list(lines)})
+
+
+class InvalidOptions(InvalidInput):
+    """The product does not take these options, or they are not possible. ``takes`` are the names of those it takes."""
+
+    code = "invalid_options"
+
+    def __init__(self, message: str, *, ref: str, takes: Sequence[str] | None = None) -> None:
+        super().__init__(message, extra={"product": ref} | ({} if takes is None else {"takes": list(takes)}))
+
+
 class InvalidQuantity(InvalidInput):
     code = "invalid_quantity"
 
 
 class AmountTooLarge(InvalidInput):
     code = "amount_too_large"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The total is larger than the shop can handle. Split it into several orders.")
+    sentence = gettext_lazy("The total is larger than the shop can handle. Split it into several orders.")
 
 
 class PricingFailed(ShopOrdersError):
@@ -116,8 +139,6 @@ class InvalidAmount(InvalidInput):
 
 
 class TooManyLines(InvalidInput):
-    """A cart would have, or has, more different products than MAX_LINES."""
-
     code = "too_many_lines"
 
     def __init__(self, most: int) -> None:
@@ -134,56 +155,46 @@ class UnknownPaymentProvider(InvalidInput):
 
 class CartNotFound(NotFound):
     code = "cart_not_found"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This cart does not exist any more. Leave the cart token out to start a new one.")
+    sentence = gettext_lazy("This cart does not exist any more. Leave the cart token out to start a new one.")
 
 
 class CartClosed(ShopOrdersError):
     code = "cart_closed"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This cart has been ordered already. Start a new one.")
+    sentence = gettext_lazy("This cart has been ordered already. Start a new one.")
 
 
 class CartEmpty(ShopOrdersError):
     code = "cart_empty"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The cart is empty. Add a product before placing an order.")
+    sentence = gettext_lazy("The cart is empty. Add a product before placing an order.")
 
 
 class GuestCheckoutOff(ShopOrdersError):
     code = "log_in_required"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("Log in to place an order.")
+    sentence = gettext_lazy("Log in to place an order.")
 
 
-class InsufficientStock(ShopOrdersError):
+class _Short(ShopOrdersError):
     """``shortages`` is ``{product_ref: available units}``."""
-
-    code = "insufficient_stock"
 
     def __init__(self, shortages: Mapping[str, int]) -> None:
         self.shortages = dict(shortages)
-        message = _("Not enough stock of: %(refs)s. Lower the quantity.")
         super().__init__(
-            message % {"refs": ", ".join(self.shortages)},
+            str(self.sentence) % {"refs": ", ".join(self.shortages)},
             extra={"shortages": [{"product": ref, "available": left} for ref, left in self.shortages.items()]},
         )
+
+
+class InsufficientStock(_Short):
+    code = "insufficient_stock"
+    sentence = gettext_lazy("Not enough stock of: %(refs)s. Lower the quantity.")
 
 
 class ProductsGone(ShopOrdersError):
     code = "products_gone"
 
     def __init__(self, refs: list[str]) -> None:
-        message = _("No longer on sale: %(refs)s. Remove it from the cart.")
-        super().__init__(message % {"refs": ", ".join(refs)}, extra={"products": refs})
+        text = _("No longer on sale: %(refs)s. Remove it from the cart.") % {"refs": ", ".join(refs)}
+        super().__init__(text, extra={"products": refs})
 
 
 class TotalChanged(ShopOrdersError):
@@ -224,8 +235,8 @@ class TooManyUnpaidOrders(CheckoutRefused):
         message = _("Too many orders are waiting for payment or for the shop. Pay or cancel one of them first.")
         if are_units:
             message = _("At most %(units)s units can be ordered before they are paid. Order fewer, or pay first.")
-        limits = {"max_unpaid_orders": max_orders, "max_unpaid_units": max_units}
-        super().__init__(message % {"units": max_units}, extra=limits)
+        extra = {"max_unpaid_orders": max_orders, "max_unpaid_units": max_units}
+        super().__init__(message % {"units": max_units}, extra=extra)
 
 
 class OrderNumberRefused(ShopOrdersError):
@@ -250,24 +261,12 @@ class OrderChanged(ShopOrdersError):
     """An order is not as the caller has seen it."""
 
     code = "order_changed"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The order has changed since you read it. Read it again, then decide.")
+    sentence = gettext_lazy("The order has changed since you read it. Read it again, then decide.")
 
 
-class GoodsGone(ShopOrdersError):
-    """``shortages`` is ``{product_ref: available units}`` of an order that cannot be reinstated."""
-
+class GoodsGone(_Short):
     code = "goods_gone"
-
-    def __init__(self, shortages: Mapping[str, int]) -> None:
-        self.shortages = dict(shortages)
-        message = _("Not enough stock of: %(refs)s. Receive stock and try again, or refund the order.")
-        super().__init__(
-            message % {"refs": ", ".join(self.shortages)},
-            extra={"shortages": [{"product": ref, "available": left} for ref, left in self.shortages.items()]},
-        )
+    sentence = gettext_lazy("Not enough stock of: %(refs)s. Receive stock and try again, or refund the order.")
 
 
 class OrderUnpaid(ShopOrdersError):
@@ -285,28 +284,19 @@ class OrderUnpaid(ShopOrdersError):
 
 class NothingToShip(ShopOrdersError):
     code = "nothing_to_ship"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("There are not that many units left to ship.")
+    sentence = gettext_lazy("There are not that many units left to ship.")
 
 
 class IdempotencyMismatch(InvalidInput):
     code = "idempotency_key_reused"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This Idempotency-Key was used with another request. Use a new one.")
+    sentence = gettext_lazy("This Idempotency-Key was used with another request. Use a new one.")
 
 
 class FormExpired(InvalidInput):
     """A form was sent without a token, or from a page that is too old."""
 
     code = "form_expired"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This page is too old. Check the form and send it again.")
+    sentence = gettext_lazy("This page is too old. Check the form and send it again.")
 
 
 class FormSentBefore(ShopOrdersError):
@@ -334,28 +324,19 @@ class FormOutdated(ShopOrdersError):
 
 class RequestInProgress(ShopOrdersError):
     code = "request_in_progress"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The same request is still being processed. Try again in a moment.")
+    sentence = gettext_lazy("The same request is still being processed. Try again in a moment.")
 
 
 class NotPayable(ShopOrdersError):
     code = "not_payable"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This order is not waiting for a payment.")
+    sentence = gettext_lazy("This order is not waiting for a payment.")
 
 
 class CannotChangeProvider(ShopOrdersError):
     """Raised for a provider that confirms an order without a payment, which can only be chosen at checkout."""
 
     code = "cannot_change_provider"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This payment method can only be chosen when the order is placed. Choose another one.")
+    sentence = gettext_lazy("This payment method can only be chosen when the order is placed. Choose another one.")
 
 
 class RefundTooLarge(ShopOrdersError):
@@ -370,20 +351,14 @@ class PaymentDeclined(ShopOrdersError):
     """Raised by a provider that refuses the payment; another attempt or another provider may succeed."""
 
     code = "payment_declined"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The payment was declined. Try again or choose another payment method.")
+    sentence = gettext_lazy("The payment was declined. Try again or choose another payment method.")
 
 
 class ProviderUnavailable(ShopOrdersError):
     """Raised by a provider that cannot be reached, or whose response cannot be read. The result is not known."""
 
     code = "payment_provider_unavailable"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The payment provider does not respond. Try again in a moment.")
+    sentence = gettext_lazy("The payment provider does not respond. Try again in a moment.")
 
 
 class ProviderNotReached(ProviderUnavailable):
@@ -394,7 +369,4 @@ class InvalidWebhook(ShopOrdersError):
     """Raised by a provider for a call that it did not sign, that is too old, or that cannot be read."""
 
     code = "invalid_webhook"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The call could not be verified.")
+    sentence = gettext_lazy("The call could not be verified.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
@@ -68,13 +69,20 @@ def own_order(request: HttpRequest, number: str, token: str = "") -> Order | Non
     return order if is_mine or guest_links.is_valid(order, token) else None
 
 
-def add_to_cart(request: HttpRequest, response: HttpResponseBase, ref: str, quantity: int = 1) -> Cart:
+def add_to_cart(
+    request: HttpRequest,
+    response: HttpResponseBase,
+    ref: str,
+    quantity: int = 1,
+    *,
+    options: Mapping[str, str] | None = None,
+) -> Cart:
     """``carts.add_to_cart`` for a page. For a guest's new cart, the cookie is set on ``response``."""
     customer, token = customers.for_request(request), cart_token(request)
     try:
-        cart, new_token = carts.add_to_cart(ref, quantity, customer=customer, token=token)
+        cart, new_token = carts.add_to_cart(ref, quantity, customer=customer, token=token, options=options)
     except CartNotFound:
-        cart, new_token = carts.add_to_cart(ref, quantity, customer=customer)
+        cart, new_token = carts.add_to_cart(ref, quantity, customer=customer, options=options)
     if new_token:
         remember(response, new_token, secure=request.is_secure())
     return cart

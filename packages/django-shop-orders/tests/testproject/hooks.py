@@ -114,3 +114,8 @@ def slow_rule(draft):
 def endless_customer(user):
     """What a careless NEW_CUSTOMER hook returns."""
     return {"first_name": "x" * 10_000, "last_name": "a\0b", "email": f"{'x' * 300}@example.org"}
+
+
+def engraving(draft):
+    """A pricing hook that lowers the price of a product which several lines may have."""
+    return [Charge(kind="discount", label="Engraved", amount=Decimal(-3), lines={"978-1": Decimal(-3)})]

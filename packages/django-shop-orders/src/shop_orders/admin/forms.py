@@ -12,10 +12,11 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from shop_core.money import as_text, quantise
 
-from shop_orders import crediting, payments, tracking
+from shop_orders import crediting, lifecycle, payments, tracking
 from shop_orders.exceptions import InvalidInput
 from shop_orders.form_tokens import NAME, FormTokenField, new_token
 from shop_orders.models import Order, OrderLine, Payment
+from shop_orders.models.lines import by_key
 from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of, refund_needs_decision
 from shop_orders.payments import disputes
 
@@ -43,9 +44,11 @@ class StepForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if name not in (*self.lines, NAME)}
 
     def quantities(self) -> dict[str, int]:
-        """``{product_ref: units}`` of the lines that were filled in."""
-        values = {line.product_ref: self.cleaned_data.get(name) for name, line in self.lines.items()}
-        return {ref: value for ref, value in values.items() if value}
+        """``{line: units}`` of the lines that were filled in."""
+        return self.entered(self.lines)
+
+    def entered(self, fields: Mapping[str, OrderLine]) -> dict[str, int]:
+        return {line.line: units for name, line in fields.items() if (units := self.cleaned_data.get(name))}
 
 
 class NotifyForm(StepForm):
@@ -86,7 +89,7 @@ class ShipForm(NotifyForm):
         for name, line in self.lines.items():
             if line.open_quantity:
                 self.fields[name] = forms.IntegerField(
-                    label=line.name, min_value=0, max_value=line.open_quantity, initial=line.open_quantity
+                    label=line.full_name, min_value=0, max_value=line.open_quantity, initial=line.open_quantity
                 )
 
     def options(self) -> dict[str, Any]:
@@ -122,20 +125,21 @@ class RefundForm(NotifyForm):
         self.unsent_units = {f"cancel_{name}": line for name, line in self.lines.items() if _is_part_shipped(line)}
         self.initial["amount"] = quantise(order.refund_due or order.refundable_amount, order.currency)
         credited = crediting.credited_units(order)
+        keys = {line.line: key for key, line in by_key(order.lines.all()).items()}
         for name, line in self.refundable_units.items():
-            if units := line.quantity - credited[line.product_ref]:
-                label = _("Refund: %(name)s") % {"name": line.name}
+            if units := line.quantity - credited[keys[line.line]]:
+                label = _("Refund: %(name)s") % {"name": line.full_name}
                 self.fields[name] = _units(label, units)
                 if line.open_quantity and not line.shipped_quantity:
                     self.fields[name].help_text = _("Units that are refunded are not sent any more.")
         for name, line in self.unsent_units.items():
-            label = _("Of these, not sent any more: %(name)s") % {"name": line.name}
+            label = _("Of these, not sent any more: %(name)s") % {"name": line.full_name}
             self.fields[name] = _units(label, line.open_quantity)
         if not crediting.shipping_cost(order):
             del self.fields["shipping"]
         for name, line in self.lines.items():
             if units := line.shipped_quantity - line.restocked_quantity:
-                label = _("Back to stock: %(name)s") % {"name": line.name}
+                label = _("Back to stock: %(name)s") % {"name": line.full_name}
                 self.fields[name] = _units(label, units)
         goods = [f"{kind}{name}" for name in self.lines for kind in ("refund_", "cancel_")]
         self.order_fields(["amount", *goods, "shipping", "without_credit", "reason", *self.lines])
@@ -145,7 +149,8 @@ class RefundForm(NotifyForm):
         if self.errors:
             return cleaned
         try:
-            parts = crediting.parts(self.order, self.refunded_lines(), shipping=bool(cleaned.get("shipping")))
+            units = lifecycle.units_of(self.order, self.refunded_lines())
+            parts = crediting.parts(self.order, units, shipping=bool(cleaned.get("shipping")))
             self._check_unsent()
         except InvalidInput as error:
             raise forms.ValidationError(str(error)) from error
@@ -190,22 +195,18 @@ class RefundForm(NotifyForm):
         """Check that at most the refunded units of a line are cancelled."""
         refunded = self.refunded_lines()
         for name, line in self.unsent_units.items():
-            if (self.cleaned_data.get(name) or 0) > refunded.get(line.product_ref, 0):
+            if (self.cleaned_data.get(name) or 0) > refunded.get(line.line, 0):
                 self.add_error(name, _("Enter at most the units that are refunded."))
 
     def refunded_lines(self) -> dict[str, int]:
-        return self._entered(self.refundable_units)
+        return self.entered(self.refundable_units)
 
     def unsent_lines(self) -> dict[str, int]:
         """The refunded units that are not sent: as entered, or all of a line of which nothing was shipped."""
         whole = {name: line for name, line in self.refundable_units.items() if not line.shipped_quantity}
-        units = {line.product_ref: line.open_quantity for line in whole.values()}
-        refunded = {ref: min(count, units[ref]) for ref, count in self._entered(whole).items()}
-        return {ref: count for ref, count in {**refunded, **self._entered(self.unsent_units)}.items() if count}
-
-    def _entered(self, fields: Mapping[str, OrderLine]) -> dict[str, int]:
-        values = {line.product_ref: self.cleaned_data.get(name) for name, line in fields.items()}
-        return {ref: value for ref, value in values.items() if value}
+        units = {line.line: line.open_quantity for line in whole.values()}
+        refunded = {line: min(count, units[line]) for line, count in self.entered(whole).items()}
+        return {line: count for line, count in {**refunded, **self.entered(self.unsent_units)}.items() if count}
 
     def options(self) -> dict[str, Any]:
         return {
@@ -272,7 +273,7 @@ class RestockForm(StepForm):
         super().__init__(*args, order=order, **kwargs)
         for name, line in self.lines.items():
             if units := line.shipped_quantity - line.restocked_quantity:
-                self.fields[name] = _units(line.name, units)
+                self.fields[name] = _units(line.full_name, units)
         self.order_fields([*self.lines, "credit", "reason"])
 
     def options(self) -> dict[str, Any]:
@@ -376,7 +377,7 @@ class CancelUnitsForm(NotifyForm):
         super().__init__(*args, order=order, **kwargs)
         for name, line in self.lines.items():
             if line.open_quantity:
-                self.fields[name] = _units(line.name, line.open_quantity)
+                self.fields[name] = _units(line.full_name, line.open_quantity)
                 self.fields[name].initial = line.open_quantity
         self.fields["reason"].help_text = _(
             "The units are released, and their price is credited. What was paid for them has to be refunded."

@@ -41,9 +41,14 @@ from shop_orders.payment_providers import awaits_online_payment, label_of, payme
 class OrderLineInline(ReadOnly, admin.TabularInline):
     model = OrderLine
     fields = (
-        *("sku", "name", "quantity", "unit_price", "line_total", "discount", "tax_rate", "net", "tax"),
+        *("sku", "name", "options_text", "quantity", "unit_price", "line_total", "discount", "tax_rate", "net", "tax"),
         *("shipped_quantity", "cancelled_quantity", "restocked_quantity"),
     )
+    readonly_fields = ("options_text",)
+
+    @admin.display(description=gettext_lazy("options"))
+    def options_text(self, line: OrderLine) -> str:
+        return line.options_text
 
 
 class ChargeInline(ReadOnly, admin.TabularInline):

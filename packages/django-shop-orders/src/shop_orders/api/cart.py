@@ -19,7 +19,7 @@ from shop_orders.api.schemas import (
     RemoveItemIn,
     SetQuantityIn,
 )
-from shop_orders.exceptions import UnknownProduct
+from shop_orders.exceptions import UnknownLine, UnknownProduct
 from shop_orders.models import Cart, Customer
 
 CART_TOKEN_HEADER = "X-Cart-Token"  # noqa: S105
@@ -70,7 +70,7 @@ def list_payment_providers(request: HttpRequest, x_cart_token: CartToken) -> lis
 def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) -> HttpResponse:
     visitors.limit(request, "cart")
     contents = carts.contents(user=customers.user_of(request), token=x_cart_token)
-    view, new_token = carts.add_and_view(contents, payload.product, payload.quantity)
+    view, new_token = carts.add_and_view(contents, payload.product, payload.quantity, options=payload.options)
     response = representations.as_json(representations.cart(view))
     if new_token:
         response[CART_TOKEN_HEADER] = new_token
@@ -83,15 +83,18 @@ def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) 
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="set_cart_item_quantity",
-    summary="Set the units of a product; 0 removes it",
+    summary="Set the units of a line; 0 removes it",
 )
 def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: CartToken) -> CartOut:
     visitors.limit(request, "cart")
     customer = auth.customer_or_guest(request)
     cart = carts.find(customer=customer, token=x_cart_token)
-    if cart is None:
-        raise UnknownProduct(payload.product)
-    carts.set_quantity(cart, payload.product, payload.quantity)
+    if cart is None or not (payload.line or payload.product):
+        raise UnknownLine(payload.line) if payload.line else UnknownProduct(payload.product)
+    if payload.line:
+        carts.set_line_quantity(cart, payload.line, payload.quantity)
+    else:
+        carts.set_quantity(cart, payload.product, payload.quantity)
     return _represent(cart, customer)
 
 
@@ -101,21 +104,26 @@ def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: 
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="remove_cart_item",
-    summary="Remove a product, named in the query or in the body",
+    summary="Remove a line, named in the query or in the body",
 )
 def remove_item(
     request: HttpRequest,
     x_cart_token: CartToken,
     product: Annotated[ShortText, Query("")],
+    line: Annotated[ShortText, Query("")],
     payload: Annotated[RemoveItemIn | None, Body(None)],
 ) -> CartOut:
     visitors.limit(request, "cart")
     customer = auth.customer_or_guest(request)
-    ref = product or (payload.product if payload else "")
+    body = payload or RemoveItemIn()
+    line, ref = line or body.line, product or body.product
     cart = carts.find(customer=customer, token=x_cart_token)
-    if not ref or cart is None:
-        raise UnknownProduct(ref)
-    carts.remove_item(cart, ref)
+    if cart is None or not (line or ref):
+        raise UnknownLine(line) if line else UnknownProduct(ref)
+    if line:
+        carts.remove_line(cart, line)
+    else:
+        carts.remove_item(cart, ref)
     return _represent(cart, customer)
 
 

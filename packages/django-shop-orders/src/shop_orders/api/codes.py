@@ -34,6 +34,7 @@ SENTENCES: Mapping[str, str | Promise] = {
 """The sentence that a response has for each code of core. Other errors have their own message."""
 
 MEANINGS: Mapping[str, str] = {
+    "ambiguous_line": "Several lines have this product. `lines` has them: send the `line` of one of them.",
     "amount_too_large": "The total exceeds what can be stored. Split the order.",
     "bad_request": "The body is not JSON in UTF-8, or the request is malformed.",
     "busy": "The database refused twice, for example because of locks. Repeat the request after Retry-After.",
@@ -52,6 +53,7 @@ MEANINGS: Mapping[str, str] = {
     "invalid": "`errors` has the field, a code and a message of each error.",
     "invalid_address": "An address needs line1, city and a two-letter country.",
     "invalid_amount": "It is too large, or has more decimals than the currency.",
+    "invalid_options": "The product does not take these options; `takes` has the names of those that it takes.",
     "invalid_phone": "The number is not valid in the countries of the shop. Write it with its country code.",
     "invalid_quantity": "The quantity is outside of the allowed range.",
     "invalid_transition": "The order's status, `order_status`, does not allow this.",
@@ -80,6 +82,7 @@ MEANINGS: Mapping[str, str] = {
     "too_many_unpaid_orders": "`max_unpaid_orders` and `max_unpaid_units` are the limits until something is paid.",
     "total_changed": "The total is not expected_total; `cart` is the cart as it would be ordered.",
     "unavailable": "The database refused the request for the moment. Repeat after Retry-After.",
+    "unknown_line": "The cart or the order has no such line.",
     "unknown_payment_provider": "Not an alias of PAYMENT_PROVIDERS.",
     "unknown_product": "Not on sale, or not in the cart.",
     "unsupported_media_type": "Send application/json.",

@@ -30,9 +30,11 @@ def cart(view: carts.CartView) -> schemas.CartOut:
         item_count=view.item_count,
         lines=[
             schemas.CartLineOut(
+                line=line.line,
                 product=line.product,
                 sku=line.sku,
                 name=line.name,
+                options=dict(line.options),
                 quantity=line.quantity,
                 unit_price=None if line.unit_price is None else as_text(line.unit_price, currency),
                 price_when_added=as_text(line.price_when_added, currency),
@@ -41,6 +43,7 @@ def cart(view: carts.CartView) -> schemas.CartOut:
                 url=line.url,
                 image=line.image,
                 changes=list(line.changes),
+                problem=str(line.problem or ""),
                 **taxed(line.taxed, currency),
             )
             for line in view.lines
@@ -61,6 +64,7 @@ def cart(view: carts.CartView) -> schemas.CartOut:
         tax_total=as_text(draft.tax_total, currency),
         total=as_text(draft.total, currency),
         can_be_ordered=view.can_be_ordered,
+        needs_delivery=view.needs_delivery,
         problem=str(view.pricing_error or ""),
         problems=[schemas.CartProblemOut(code=error.code, detail=str(error)) for error in view.problems],
     )
@@ -87,7 +91,13 @@ def provider_choice(choice: payments.ProviderChoice, currency: str) -> schemas.P
 def merge(report: carts.MergeReport, view: carts.CartView) -> schemas.MergeOut:
     changes = [
         schemas.MergeChangeOut(
-            product=change.product, name=change.name, code=change.code, quantity=change.quantity, was=change.was
+            line=change.line,
+            product=change.product,
+            name=change.name,
+            options=dict(change.options),
+            code=change.code,
+            quantity=change.quantity,
+            was=change.was,
         )
         for change in report.changes
     ]
@@ -154,9 +164,11 @@ def order_fields(order: Order) -> dict[str, Any]:
         "note": order.customer_note,
         "lines": [
             schemas.OrderLineOut(
+                line=line.line,
                 product=line.product_ref,
                 sku=line.sku,
                 name=line.name,
+                options=line.options,
                 quantity=line.quantity,
                 unit_price=as_text(line.unit_price, currency),
                 line_total=as_text(line.line_total, currency),
@@ -218,7 +230,11 @@ def shipment(row: Shipment) -> schemas.ShipmentOut:
         shipped_at=row.shipped_at,
         lines=[
             schemas.ShipmentLineOut(
-                product=line.order_line.product_ref, name=line.order_line.name, quantity=line.quantity
+                line=line.order_line.line,
+                product=line.order_line.product_ref,
+                name=line.order_line.name,
+                options=line.order_line.options,
+                quantity=line.quantity,
             )
             for line in row.lines.all()
         ],

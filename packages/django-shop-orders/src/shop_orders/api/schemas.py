@@ -10,17 +10,26 @@ ProductRef = Annotated[ShortText, Field(min_length=1)]
 
 
 class AddItemIn(In):
+    """``options`` are the texts that the buyer typed, by their names: at most 10, together at most 2,048 bytes."""
+
     product: ProductRef
     quantity: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] = 1
+    options: dict[str, Text] = Field(default_factory=dict)
 
 
-class SetQuantityIn(In):
-    product: ProductRef
+class CartLineIn(In):
+    """``line``, or ``product`` while only one line has it."""
+
+    line: Annotated[ShortText, Field(max_length=50)] = ""
+    product: ShortText = ""
+
+
+class SetQuantityIn(CartLineIn):
     quantity: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
-class RemoveItemIn(In):
-    product: ProductRef
+class RemoveItemIn(CartLineIn):
+    pass
 
 
 class AddressIn(In):
@@ -74,9 +83,11 @@ class TaxedOut(BaseModel):
 
 
 class CartLineOut(TaxedOut):
+    line: str
     product: str
     sku: str
     name: str
+    options: dict[str, str]
     quantity: int
     unit_price: str | None
     price_when_added: str
@@ -85,6 +96,9 @@ class CartLineOut(TaxedOut):
     url: str
     image: str
     changes: list[str]
+    """gone, price_changed, short, too_many or options_refused."""
+    problem: str
+    """Why it has too many units, or why its options are refused; otherwise ""."""
 
 
 class ChargeOut(TaxedOut):
@@ -120,6 +134,8 @@ class CartOut(BaseModel):
     tax_total: str
     total: str
     can_be_ordered: bool
+    needs_delivery: bool
+    """Whether an order of it needs a delivery address."""
     problem: str
     """Why the total could not be computed, in which case the charges are missing; otherwise ""."""
     problems: list[CartProblemOut]
@@ -150,8 +166,10 @@ class PaymentProviderOut(BaseModel):
 
 
 class MergeChangeOut(BaseModel):
+    line: str
     product: str
     name: str
+    options: dict[str, str]
     code: str
     quantity: int
     was: int
@@ -163,9 +181,12 @@ class MergeOut(BaseModel):
 
 
 class OrderLineOut(TaxedOut):
+    line: str
+    """Its number in the order, such as ``#2``."""
     product: str
     sku: str
     name: str
+    options: dict[str, str]
     quantity: int
     unit_price: str
     line_total: str
@@ -252,8 +273,10 @@ class EventOut(BaseModel):
 
 
 class ShipmentLineOut(BaseModel):
+    line: str
     product: str
     name: str
+    options: dict[str, str]
     quantity: int
 
 

@@ -81,6 +81,6 @@ def order_numbered(number: str) -> Order:
 
 def quantities_of(lines: list[ItemIn]) -> dict[str, int]:
     wanted: Counter[str] = Counter()
-    for line in lines:
-        wanted[line.product] += line.quantity
+    for item in lines:
+        wanted[item.line or item.product] += item.quantity
     return dict(wanted)

@@ -32,7 +32,10 @@ class StaffCancelIn(ChangeIn):
 
 
 class ItemIn(In):
-    product: ShortText
+    """Units of a ``line`` of the order, such as ``#2``, or of a ``product`` while only one line has it."""
+
+    line: Annotated[ShortText, Field(max_length=50)] = ""
+    product: ShortText = ""
     quantity: Positive
 
 

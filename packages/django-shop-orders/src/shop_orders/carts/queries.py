@@ -86,8 +86,12 @@ def items_and_unpaid(cart: Cart, buyer: Mapping[str, Any]) -> tuple[list[CartIte
     return [item for item in items if item is not None], UnpaidCounts(*(count or 0 for count in counts))
 
 
-def add(cart: Cart, item: CartItem, *, most: int) -> bool:
-    """Add ``item.quantity`` to the stored item of the product, or insert the item. Updates ``item`` to what is stored.
+def add(cart: Cart, item: CartItem, *, most: int, takes_options: bool = False) -> bool:
+    """Add ``item.quantity`` to the stored item of the product and options, or insert the item. Updates ``item`` to
+    what is stored.
+
+    If the product ``takes_options``, several items may have it, and their quantities are added up. Then the cart is
+    locked by a statement of its own, because one statement sees the other items as they were before it got the lock.
 
     A cart without a primary key is inserted, unless the customer has opened one meanwhile; then that one is used.
     Locks the cart's row. Returns False, without a change, if the cart is closed, the quantity would exceed ``most``,
@@ -97,8 +101,8 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
         Busy: the cart's row stayed locked for too long, twice.
     """
     connection = connection_of(Cart)
-    if connection.vendor != "postgresql":
-        return _add_in_two_statements(cart, item, most)
+    if connection.vendor != "postgresql" or takes_options:
+        return _add_in_two_statements(cart, item, most, takes_options)
     if not connection.in_atomic_block:
         return repeat_once(lambda: _add_in_one_statement(connection, cart, item, most))
     with transaction.atomic(using=connection.alias):
@@ -224,7 +228,7 @@ def _add_in_one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: Car
 
 
 @in_transaction(Cart)
-def _add_in_two_statements(cart: Cart, item: CartItem, most: int) -> bool:
+def _add_in_two_statements(cart: Cart, item: CartItem, most: int, takes_options: bool) -> bool:  # noqa: FBT001
     connection = connection_of(Cart)
     with connection.cursor() as cursor:
         if cart.pk:
@@ -234,8 +238,9 @@ def _add_in_two_statements(cart: Cart, item: CartItem, most: int) -> bool:
         opened = cursor.fetchone()
         if opened is None:
             return False
-        sql = f"WITH opened (id) AS (SELECT %s) {_add_sql(connection.alias)}"
-        cursor.execute(sql, [*opened, *_add_values(connection, item, most)])
+        first = "SELECT CAST(%s AS bigint)" if connection.vendor == "postgresql" else "SELECT %s"
+        sql = f"WITH opened (id) AS ({first}) {_add_sql(connection.alias, takes_options)}"
+        cursor.execute(sql, [*opened, *_add_values(connection, item, most, takes_options=takes_options)])
         row = cursor.fetchone()
     return _copy_result(connection, cart, item, row)
 
@@ -265,8 +270,11 @@ def _touch(
     return _touch_sql(connection.alias, str(status), len(lock_keys)), [now, *waits, cart.pk]
 
 
-def _add_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
-    return [*prepared(item, connection)[1:], app_settings.MAX_LINES, item.product_ref, most]
+def _add_values(
+    connection: BaseDatabaseWrapper, item: CartItem, most: int, *, takes_options: bool = False
+) -> list[Any]:
+    values = [*prepared(item, connection)[1:], app_settings.MAX_LINES, item.product_ref, item.options_digest]
+    return [*values, item.product_ref, item.quantity, most, most] if takes_options else [*values, most]
 
 
 @lru_cache
@@ -292,18 +300,21 @@ def _touch_sql(alias: str, status: str, locks: int) -> str:
 
 
 @lru_cache
-def _add_sql(alias: str) -> str:
+def _add_sql(alias: str, takes_options: bool = False) -> str:  # noqa: FBT001, FBT002 - an argument of lru_cache
     """Returns no row if a new item would exceed MAX_LINES, or if the quantity of a stored item would exceed the last
-    parameter. The quantity of a new item was compared before."""
+    parameter. The quantity of a new item was compared before. With ``takes_options``, the quantities of all items of
+    the product are compared."""
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
     columns = [quote(field.column) for field in columns_of(CartItem)]
+    same_product = f"FROM {table} AS known WHERE known.cart_id = opened.id AND known.product_ref = %s"
+    limit = f"AND COALESCE((SELECT SUM(known.quantity) {same_product}), 0) + %s <= %s" if takes_options else ""
     return f"""
         INSERT INTO {table} AS item ({", ".join(columns)})
         SELECT opened.id, {", ".join(["%s"] * (len(columns) - 1))} FROM opened
-        WHERE (SELECT COUNT(*) FROM {table} AS known WHERE known.cart_id = opened.id) < %s
-            OR EXISTS (SELECT 1 FROM {table} AS known WHERE known.cart_id = opened.id AND known.product_ref = %s)
-        ON CONFLICT (cart_id, product_ref) DO UPDATE SET quantity = item.quantity + EXCLUDED.quantity,
+        WHERE ((SELECT COUNT(*) FROM {table} AS known WHERE known.cart_id = opened.id) < %s
+            OR EXISTS (SELECT 1 {same_product} AND known.options_digest = %s)) {limit}
+        ON CONFLICT (cart_id, product_ref, options_digest) DO UPDATE SET quantity = item.quantity + EXCLUDED.quantity,
             name = EXCLUDED.name, price_when_added = EXCLUDED.price_when_added
         WHERE item.quantity + EXCLUDED.quantity <= %s
         RETURNING id, cart_id, quantity

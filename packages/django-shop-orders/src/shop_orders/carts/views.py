@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from shop_orders.carts import queries, refusals
+from django.utils.translation import gettext as _
+
+from shop_orders.carts import choices, queries, refusals
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import ShopOrdersError
+from shop_orders.exceptions import InvalidOptions, InvalidQuantity, ShopOrdersError
 from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.models import options as line_options
+from shop_orders.models.lines import line_keys
 from shop_orders.pricing import Contact, Draft, DraftLine, Taxed, price
 from shop_orders.product_sources import SourceProduct, product_source
+from shop_orders.product_sources.facts import groups_of, most_of, named_once, needs_delivery, options_of, stock_of
+
+REFUSED = frozenset({"gone", "short", "too_many", "options_refused"})
+"""The changes with which a cart cannot be ordered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineView:
-    """A line of a cart as it is now. ``changes`` has ``gone``, ``price_changed`` or ``short``."""
+    """A line of a cart as it is now. ``changes`` has ``gone``, ``price_changed``, ``short``, ``too_many`` or
+    ``options_refused``."""
 
     product: str
     sku: str
@@ -32,6 +41,22 @@ class LineView:
     """The product as its source sells it now; None when it is gone."""
     taxed: Taxed | None
     """Its discount, net amount and tax; None when it is gone, or when pricing failed."""
+    line: str = ""
+    """Its public id, for ``set_line_quantity`` and ``remove_line``."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The texts that the buyer typed, by their names."""
+    problem: ShopOrdersError | None = None
+    """Why it has ``too_many`` units, or why its options are refused."""
+
+    @property
+    def options_text(self) -> str:
+        """Its options on one line; "" if it has none."""
+        return line_options.as_text(self.options)
+
+    @property
+    def stock_ref(self) -> str:
+        """Identifies its stock: lines with the same one share it."""
+        return stock_of(self.source_product) if self.source_product else self.product
 
     @property
     def url(self) -> str:
@@ -62,7 +87,12 @@ class CartView:
     def can_be_ordered(self) -> bool:
         """Whether it has lines, all of them in stock, could be priced, and no validator that was asked refuses it."""
         is_orderable = bool(self.lines) and not self.problems
-        return is_orderable and not any({"gone", "short"} & set(line.changes) for line in self.lines)
+        return is_orderable and not any(REFUSED.intersection(line.changes) for line in self.lines)
+
+    @property
+    def needs_delivery(self) -> bool:
+        """Whether an order of it needs a delivery address."""
+        return self.draft.needs_delivery
 
     @property
     def problems(self) -> tuple[ShopOrdersError, ...]:
@@ -74,13 +104,25 @@ class CartView:
         """The number of units, of all lines together."""
         return sum(line.quantity for line in self.lines)
 
+    def shortages(self) -> dict[str, int]:
+        """``{product_ref: available units}`` of what is short. A stock that several products share is named once."""
+        short = [line for line in self.lines if "short" in line.changes]
+        return self.named_once({line.product: line.available or 0 for line in short})
+
+    def named_once(self, shortages: Mapping[str, int]) -> dict[str, int]:
+        """Shortages with only one product of each stock."""
+        return named_once(shortages, {line.product: line.source_product for line in self.lines if line.source_product})
+
     def with_shortages(self, shortages: Mapping[str, int]) -> CartView:
         """The view after stock was sold meanwhile: ``{product_ref: available units}``."""
+        if not shortages:
+            return self
+        left = {line.stock_ref: shortages[line.product] for line in self.lines if line.product in shortages}
         return replace(
             self,
             lines=tuple(
-                replace(line, available=shortages[line.product], changes=tuple({*line.changes, "short"}))
-                if line.product in shortages
+                replace(line, available=left[line.stock_ref], changes=tuple({*line.changes, "short"}))
+                if line.stock_ref in left
                 else line
                 for line in self.lines
             ),
@@ -134,8 +176,9 @@ def show(
         except ShopOrdersError as error:
             pricing_error = error
     taxed = iter(draft.taxed_lines)
+    units = _units(items, products)
     lines = tuple(
-        _line_view(item, products[item.product_ref], next(taxed, None))
+        _line_view(item, products[item.product_ref], next(taxed, None), units)
         if item.product_ref in products
         else _gone_view(item)
         for item in items
@@ -152,11 +195,17 @@ def show(
 
 def draft_lines(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> list[DraftLine]:
     """The lines of the order's draft: the items that are on sale."""
-    return [_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
+    sold = [item for item in items if item.product_ref in products]
+    keys = line_keys([item.product_ref for item in sold])
+    return [
+        _draft_line(products[item.product_ref], item, "" if key == item.product_ref else key)
+        for item, key in zip(sold, keys, strict=True)
+    ]
 
 
-def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:
+def _draft_line(product: SourceProduct, item: CartItem, number: str) -> DraftLine:
     return DraftLine(
+        number=number,
         product_ref=product.ref,
         sku=product.sku,
         name=product.name,
@@ -165,7 +214,30 @@ def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:
         tax_class=product.tax_class,
         price_includes_tax=product.price_includes_tax,
         weight=product.weight,
+        options=item.options,
+        groups=groups_of(product),
+        needs_delivery=needs_delivery(product),
     )
+
+
+class _Units(NamedTuple):
+    """The units of each product, and of all products that share a stock."""
+
+    of_product: Mapping[str, int]
+    of_stock: Mapping[str, int]
+    most: int
+
+
+def _units(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> _Units:
+    of_product: dict[str, int] = {}
+    of_stock: dict[str, int] = {}
+    for item in items:
+        ref = item.product_ref
+        if ref in products:
+            of_product[ref] = of_product.get(ref, 0) + item.quantity
+            stock = stock_of(products[ref])
+            of_stock[stock] = of_stock.get(stock, 0) + item.quantity
+    return _Units(of_product, of_stock, app_settings.MAX_QUANTITY)
 
 
 def _gone_view(item: CartItem) -> LineView:
@@ -181,15 +253,30 @@ def _gone_view(item: CartItem) -> LineView:
         changes=("gone",),
         source_product=None,
         taxed=None,
+        line=item.line,
+        options=item.options,
     )
 
 
-def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None) -> LineView:
+def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None, units: _Units) -> LineView:
     changes = []
     if product.unit_price != item.price_when_added:
         changes.append("price_changed")
-    if product.available is not None and product.available < item.quantity:
+    if product.available is not None and product.available < units.of_stock[stock_of(product)]:
         changes.append("short")
+    problem: ShopOrdersError | None = None
+    most = most_of(product, units.most)
+    if units.of_product[product.ref] > most:
+        changes.append("too_many")
+        message = _("At most %(quantity)s of “%(product)s” can be ordered. Lower the quantity.")
+        values = {"quantity": most, "product": product.name}
+        problem = InvalidQuantity(message % values, extra={"product": product.ref, "max_quantity": most})
+    if item.options or options_of(product):
+        try:
+            choices.check(product, item.options)
+        except InvalidOptions as error:
+            changes.append("options_refused")
+            problem = error
     return LineView(
         product=product.ref,
         sku=product.sku,
@@ -202,4 +289,7 @@ def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None) -> L
         changes=tuple(changes),
         source_product=product,
         taxed=taxed,
+        line=item.line,
+        options=item.options,
+        problem=problem,
     )

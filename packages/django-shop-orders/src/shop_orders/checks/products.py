@@ -14,8 +14,9 @@ from django.db import DatabaseError, models, router
 
 from shop_orders.conf import app_settings
 from shop_orders.models import Order
-from shop_orders.product_sources import ModelProductSource, product_source
+from shop_orders.product_sources import ModelProductSource, SourceChooser, product_source
 
+DETAILS = ("line_options", "max_quantity", "groups", "needs_delivery")
 SOURCE_METHODS = ("fetch", "reserve", "release", "ship", "restock")
 
 
@@ -37,6 +38,11 @@ def check_source() -> Iterator[checks.CheckMessage]:
             id="shop_orders.E002",
         )
         return
+    for joined in source.sources if isinstance(source, SourceChooser) else [source]:
+        yield from _one_source(joined)
+
+
+def _one_source(source: Any) -> Iterator[checks.CheckMessage]:
     missing = [name for name in SOURCE_METHODS if not callable(getattr(source, name, None))]
     if missing:
         yield checks.Error(
@@ -73,8 +79,10 @@ def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
         name = getattr(source, option)
         if name and name not in names:
             yield _no_field(source, option, name)
-    for option in ("name", "price", "sku", "tax_class", "weight", "image"):
+    for option in (*("name", "price", "sku", "tax_class", "weight", "image"), *DETAILS):
         name = getattr(source, option)
+        if not isinstance(name, str):
+            continue
         if (name or option in ("name", "price")) and not hasattr(source.model, name.partition(".")[0] or " "):
             yield _no_field(source, option, name)
     yield from _model_filters(source)

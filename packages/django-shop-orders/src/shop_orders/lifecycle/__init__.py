@@ -6,6 +6,7 @@ from shop_orders.lifecycle.goods import (
     restock,
     return_to_stock,
     ship,
+    units_of,
     units_to_cancel,
 )
 from shop_orders.lifecycle.statuses import (
@@ -46,6 +47,7 @@ __all__ = [
     "set_payment_status",
     "ship",
     "start_processing",
+    "units_of",
     "units_to_cancel",
     "update_after_credit",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from shop_orders import crediting, events
 from shop_orders.exceptions import InvalidInput, InvalidTransition, NothingToShip
 from shop_orders.lifecycle import statuses
 from shop_orders.models import Credit, Order, OrderLine, OrderStatus, Shipment, ShipmentLine, texts
+from shop_orders.models.lines import by_key, by_ref, named
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
 
@@ -33,11 +35,15 @@ def ship(
 ) -> Shipment:
     """Send a parcel with ``{product_ref: units}``; the default is all units that are neither shipped nor cancelled.
 
+    Where several lines have a product, name the line by its ``line``: ``{"#2": 1}``. So do all functions that take
+    units of an order.
+
     With its last parcel, the order becomes shipped.
 
     Raises:
         InvalidTransition: the order is not being processed.
         NothingToShip: a quantity exceeds the units left to ship of its line, or the parcel would be empty.
+        AmbiguousLine: several lines have a product.
         InvalidInput: a text is too long, or has a character that cannot be stored.
     """
     order = statuses.lock(order_id)
@@ -77,6 +83,7 @@ def cancel_units(
 
     Raises:
         InvalidTransition: the order is cancelled, or nothing is left to send.
+        AmbiguousLine: several lines have a product.
         InvalidInput: a quantity exceeds the units left to ship of its line. Or the reason is too long, or has a
             character that cannot be stored.
     """
@@ -84,14 +91,14 @@ def cancel_units(
     texts.check_refs(OrderLine, quantities or {})
     order = statuses.lock(order_id)
     lines = _lock_lines(order)
-    left = {line.product_ref: line.open_quantity for line in lines if line.open_quantity}
+    left = {key: line.open_quantity for key, line in by_key(lines).items() if line.open_quantity}
     if order.status == OrderStatus.CANCELLED or not left:
         raise InvalidTransition(_("Nothing of this order is left to send."), old=order.status)
-    wanted = dict(left if quantities is None else quantities)
+    wanted = dict(left) if quantities is None else named(by_key(lines), quantities)
     if wanted == left and not any(line.shipped_quantity for line in lines):
         statuses.cancel_locked(order, kind=Credit.Kind.CANCELLATION, by=by, reason=reason, notify=notify)
         return order
-    if not wanted or any(not 0 < units <= left.get(ref, 0) for ref, units in wanted.items()):
+    if not wanted or any(not 0 < units <= left.get(key, 0) for key, units in wanted.items()):
         raise InvalidInput(_("Enter units of this order that were not shipped yet."))
     credited = _credit_units(order, wanted, reason=reason, by=by)
     _cancel_units(order, lines, wanted, amount=credited, reason=reason, by=by, notify=notify)
@@ -104,24 +111,24 @@ def cancel_units(
 def units_to_cancel(
     order: Order, refunded: Mapping[str, int], *, returned: Mapping[str, int], wanted: Mapping[str, int] | None
 ) -> dict[str, int]:
-    """The units of a refund that are not sent any more: ``wanted``, or by default all refunded units that were not
-    shipped. ``returned`` are refunded units that came back, so they were shipped.
+    """The units of a refund that are not sent any more, by the keys of their lines: ``wanted``, or by default all
+    refunded units that were not shipped. ``returned`` are refunded units that came back, so they were shipped.
 
     The caller has locked the order.
 
     Raises:
         InvalidInput: ``wanted`` has units that are not refunded, or that are not left to send.
     """
-    left = {line.product_ref: line.open_quantity for line in order.lines.all() if line.open_quantity}
+    left = {key: line.open_quantity for key, line in by_key(order.lines.all()).items() if line.open_quantity}
     if order.status == OrderStatus.CANCELLED:
         left = {}
     if wanted is None:
-        units = {ref: min(count - returned.get(ref, 0), left.get(ref, 0)) for ref, count in refunded.items()}
-        return {ref: count for ref, count in units.items() if count > 0}
-    for ref, count in wanted.items():
-        if not 0 < count <= min(refunded.get(ref, 0), left.get(ref, 0)):
+        units = {key: min(count - returned.get(key, 0), left.get(key, 0)) for key, count in refunded.items()}
+        return {key: count for key, count in units.items() if count > 0}
+    for key, count in wanted.items():
+        if not 0 < count <= min(refunded.get(key, 0), left.get(key, 0)):
             text = _("Only refunded units that were not shipped yet can be cancelled.")
-            raise InvalidInput(text, extra={"product": ref})
+            raise InvalidInput(text, extra={"product": key})
     return dict(wanted)
 
 
@@ -154,30 +161,40 @@ def restock(
     texts.check(Credit, reason=reason)
     texts.check_refs(OrderLine, quantities)
     order = statuses.lock(order_id)
-    event = events.record(order, "restocked", is_public=False, by=by, message=reason, extra={"restocked": quantities})
-    return_to_stock(order, quantities, reference=str(event.event_id))
+    units = units_of(order, quantities)
+    event = events.record(order, "restocked", is_public=False, by=by, message=reason, extra={"restocked": units})
+    return_to_stock(order, units, reference=str(event.event_id))
     if credit:
-        parts = crediting.parts(order, quantities, shipping=False)
+        parts = crediting.parts(order, units, shipping=False)
         crediting.credit_parts(order, parts[0].amount, parts, reason=reason, by=by)
         statuses.update_after_credit(order, by=by)
     return order
 
 
-def return_to_stock(order: Order, quantities: Mapping[str, int], *, reference: str) -> None:
-    """Return shipped goods to stock. Called by an action that has locked the order.
+def units_of(order: Order, quantities: Mapping[str, int]) -> dict[str, int]:
+    """Units by the keys of the lines, of quantities by ``line`` or product.
+
+    Raises:
+        AmbiguousLine: several lines have a product.
+    """
+    return named(by_key(order.lines.all()), quantities) if quantities else {}
+
+
+def return_to_stock(order: Order, units: Mapping[str, int], *, reference: str) -> None:
+    """Return shipped goods, ``{key: units}`` of lines, to stock. Called by an action that has locked the order.
 
     Raises:
         InvalidInput: no units, or more than the shipped units that have not come back yet.
     """
-    lines = {line.product_ref: line for line in _lock_lines(order)}
-    if not quantities:
+    lines = by_key(_lock_lines(order))
+    if not units:
         raise InvalidInput(_("Enter the units that came back."))
-    for ref, units in quantities.items():
-        line = lines.get(ref)
-        if line is None or not 0 < units <= line.shipped_quantity - line.restocked_quantity:
-            raise InvalidInput(_("Only units that were shipped can be returned to stock."), extra={"product": ref})
-        order.lines.filter(pk=line.pk).update(restocked_quantity=F("restocked_quantity") + units)
-    product_source().restock(quantities, reference=reference)
+    for key, count in units.items():
+        line = lines.get(key)
+        if line is None or not 0 < count <= line.shipped_quantity - line.restocked_quantity:
+            raise InvalidInput(_("Only units that were shipped can be returned to stock."), extra={"product": key})
+        order.lines.filter(pk=line.pk).update(restocked_quantity=F("restocked_quantity") + count)
+    product_source().restock(by_ref(lines, units), reference=reference)
 
 
 def _lock_lines(order: Order) -> list[OrderLine]:
@@ -187,8 +204,8 @@ def _lock_lines(order: Order) -> list[OrderLine]:
 def _credit_units(order: Order, units: Mapping[str, int], *, reason: str, by: Any) -> Decimal:
     """Credit the price of units that are not sent, except those that were credited before. Returns the amount."""
     credited = crediting.credited_units(order)
-    left = {line.product_ref: line.quantity - credited[line.product_ref] for line in order.lines.all()}
-    owed = {ref: min(count, left[ref]) for ref, count in units.items() if left[ref] > 0}
+    left = {key: line.quantity - credited[key] for key, line in by_key(order.lines.all()).items()}
+    owed = {key: min(count, left[key]) for key, count in units.items() if left[key] > 0}
     before = order.credited_amount
     if owed:
         parts = crediting.parts(order, owed, shipping=False)
@@ -208,12 +225,13 @@ def _cancel_units(
     with_refund: bool = False,
 ) -> None:
     """Release the stock of units and record that they are not sent. The order ends if they were the last ones."""
-    cancelled = [(line, units[line.product_ref]) for line in lines if line.product_ref in units]
+    keyed = by_key(lines)
+    cancelled = [(line, units[key]) for key, line in keyed.items() if key in units]
     for line, count in cancelled:
         line.cancelled_quantity += count
     OrderLine.objects.bulk_update([line for line, _count in cancelled], ["cancelled_quantity"])
     position = order.events.filter(kind="units_cancelled").count() + 1
-    product_source().release(units, reference=f"{order.stock_reference}#cancelled-{position}")
+    product_source().release(by_ref(keyed, units), reference=f"{order.stock_reference}#cancelled-{position}")
     if not any(line.open_quantity for line in lines):
         _end(order, lines, by=by, reason=reason, notify=notify)
     events.record(
@@ -260,7 +278,10 @@ def _send(order: Order, parcel: Units, **tracking: str) -> Shipment:
     for line, quantity in parcel:
         line.shipped_quantity += quantity
     OrderLine.objects.bulk_update([line for line, _quantity in parcel], ["shipped_quantity"])
-    product_source().ship({line.product_ref: quantity for line, quantity in parcel}, reference=number)
+    units: Counter[str] = Counter()
+    for line, quantity in parcel:
+        units[line.product_ref] += quantity
+    product_source().ship(dict(units), reference=number)
     return shipment
 
 
@@ -284,13 +305,13 @@ def _left(lines: Sequence[OrderLine]) -> list[tuple[OrderLine, int]]:
 
 
 def _units_payload(units: Iterable[tuple[OrderLine, int]]) -> list[dict[str, Any]]:
-    return [{"product_ref": line.product_ref, "name": line.name, "quantity": quantity} for line, quantity in units]
+    return [crediting.unit_payload(line, quantity) for line, quantity in units]
 
 
 def _parcel(lines: Sequence[OrderLine], quantities: Mapping[str, int] | None) -> list[tuple[OrderLine, int]]:
-    by_ref = {line.product_ref: line for line, _units in _left(lines)}
-    most = {ref: line.open_quantity for ref, line in by_ref.items()}
-    wanted = most if quantities is None else quantities
-    if not wanted or any(not 0 < units <= most.get(ref, 0) for ref, units in wanted.items()):
+    keyed = by_key(lines)
+    most = {key: line.open_quantity for key, line in keyed.items() if line.open_quantity}
+    wanted = most if quantities is None else named(keyed, quantities)
+    if not wanted or any(not 0 < units <= most.get(key, 0) for key, units in wanted.items()):
         raise NothingToShip
-    return [(by_ref[ref], units) for ref, units in wanted.items()]
+    return [(keyed[key], units) for key, units in wanted.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from shop_orders.models import (
 )
 from shop_orders.payment_providers import awaits_online_payment, label_of
 from shop_orders.product_sources import product_source
+from shop_orders.product_sources.facts import named_once
 from shop_orders.transactions import in_transaction
 
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
@@ -131,7 +133,7 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
         values = {"amount": as_text(missing, order.currency), "currency": order.currency}
         raise InvalidTransition(text % values, old=order.status)
     lines = list(order.lines.all())
-    quantities = {line.product_ref: line.open_quantity for line in lines if line.open_quantity}
+    quantities = _open_units(lines)
     if not quantities:
         raise InvalidTransition(_("Nothing of this order is left to send."), old=order.status)
     crediting.reverse_cancellation(order, by=by)
@@ -140,8 +142,16 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines)
     update_after_credit(order, by=by)
     if short := product_source().reserve(quantities, reference=order.stock_reference):
-        raise GoodsGone(short)
+        raise GoodsGone(named_once(short, product_source().fetch(short)))
     return order
+
+
+def _open_units(lines: Sequence[OrderLine]) -> dict[str, int]:
+    """The units of each product that are left to send."""
+    units: Counter[str] = Counter()
+    for line in lines:
+        units[line.product_ref] += line.open_quantity
+    return {ref: count for ref, count in units.items() if count}
 
 
 def can_be_reinstated(order: Order) -> bool:
@@ -261,7 +271,7 @@ def cancel_locked(order: Order, *, kind: Credit.Kind, by: Any, reason: str, noti
             old=order.status,
         )
     if order.stock_released_at is None:
-        if units := {line.product_ref: line.open_quantity for line in lines if line.open_quantity}:
+        if units := _open_units(lines):
             product_source().release(units, reference=order.stock_reference)
         order.stock_released_at = timezone.now()
     order.cancel_reason = reason

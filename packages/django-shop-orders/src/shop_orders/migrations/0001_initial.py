@@ -596,6 +596,7 @@ class Migration(migrations.Migration):
                 ("product_ref", models.CharField(max_length=200, verbose_name="product")),
                 ("sku", models.CharField(blank=True, max_length=200, verbose_name="SKU")),
                 ("name", models.CharField(max_length=500, verbose_name="name")),
+                ("options", models.JSONField(blank=True, default=dict, verbose_name="options")),
                 ("quantity", models.PositiveIntegerField(verbose_name="quantity")),
                 ("unit_price", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="unit price")),
                 ("line_total", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="line total")),
@@ -1097,6 +1098,11 @@ class Migration(migrations.Migration):
                     "price_when_added",
                     models.DecimalField(decimal_places=4, max_digits=14, verbose_name="price when added"),
                 ),
+                ("options", models.JSONField(blank=True, default=dict, verbose_name="options")),
+                (
+                    "options_digest",
+                    models.CharField(blank=True, editable=False, max_length=64, verbose_name="digest of the options"),
+                ),
                 ("added_at", models.DateTimeField(auto_now_add=True, verbose_name="added at")),
                 (
                     "cart",
@@ -1113,7 +1119,9 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "cart items",
                 "ordering": ("id",),
                 "constraints": [
-                    models.UniqueConstraint(fields=("cart", "product_ref"), name="shop_orders_cartitem_once"),
+                    models.UniqueConstraint(
+                        fields=("cart", "product_ref", "options_digest"), name="shop_orders_cartitem_once"
+                    ),
                     models.CheckConstraint(
                         condition=models.Q(("quantity__gt", 0)), name="shop_orders_cartitem_quantity"
                     ),
@@ -1400,7 +1408,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="orderline",
-            constraint=models.UniqueConstraint(fields=("order", "product_ref"), name="shop_orders_line_once"),
+            constraint=models.UniqueConstraint(fields=("order", "position"), name="shop_orders_line_once"),
         ),
         migrations.AddConstraint(
             model_name="orderline",

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from shop_orders.managers import CartManager
+from shop_orders.models import options as line_options
 from shop_orders.models.customers import Customer
 
 if TYPE_CHECKING:
@@ -69,13 +70,15 @@ class Cart(models.Model):
 
 
 class CartItem(models.Model):
-    """One product in a cart, with its name and price when it was added."""
+    """A line of a cart: a product with its options, and with its name and price when it was added."""
 
     cart = models.ForeignKey(Cart, verbose_name=_("cart"), on_delete=models.CASCADE, related_name="items")
     product_ref = models.CharField(_("product"), max_length=200)
     quantity = models.PositiveIntegerField(_("quantity"))
     name = models.CharField(_("name when added"), max_length=500)
     price_when_added = models.DecimalField(_("price when added"), max_digits=14, decimal_places=4)
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    options_digest = models.CharField(_("digest of the options"), max_length=64, blank=True, editable=False)
     added_at = models.DateTimeField(_("added at"), auto_now_add=True)
 
     cart_id: int
@@ -85,9 +88,21 @@ class CartItem(models.Model):
         verbose_name_plural = _("cart items")
         ordering = ("id",)
         constraints = [
-            models.UniqueConstraint(fields=("cart", "product_ref"), name="shop_orders_cartitem_once"),
+            models.UniqueConstraint(
+                fields=("cart", "product_ref", "options_digest"), name="shop_orders_cartitem_once"
+            ),
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="shop_orders_cartitem_quantity"),
         ]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.name}"
+
+    @property
+    def line(self) -> str:
+        """Its public id, which the API uses."""
+        return line_options.line_id(self.product_ref, self.options_digest)
+
+    @property
+    def options_text(self) -> str:
+        """Its options on one line; "" if it has none."""
+        return line_options.as_text(self.options)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from shop_orders.managers import OVERPAID, OrderManager
+from shop_orders.models import options as line_options
 from shop_orders.models.carts import Cart
 from shop_orders.models.customers import Customer
 
@@ -248,6 +249,7 @@ class OrderLine(models.Model):
     product_ref = models.CharField(_("product"), max_length=200)
     sku = models.CharField(_("SKU"), max_length=200, blank=True)
     name = models.CharField(_("name"), max_length=500)
+    options = models.JSONField(_("options"), default=dict, blank=True)
     quantity = models.PositiveIntegerField(_("quantity"))
     unit_price = amount_field(_("unit price"))
     line_total = amount_field(_("line total"))
@@ -277,7 +279,7 @@ class OrderLine(models.Model):
         verbose_name_plural = _("order lines")
         ordering = ("order", "position")
         constraints = [
-            models.UniqueConstraint(fields=("order", "product_ref"), name="shop_orders_line_once"),
+            models.UniqueConstraint(fields=("order", "position"), name="shop_orders_line_once"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="shop_orders_line_quantity"),
             models.CheckConstraint(
                 condition=adds_up(F("unit_price") * F("quantity"), "line_total"), name="shop_orders_line_total"
@@ -299,6 +301,21 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.name}"
+
+    @property
+    def line(self) -> str:
+        """Its public id within the order, such as ``#2``."""
+        return f"#{self.position}"
+
+    @property
+    def options_text(self) -> str:
+        """Its options on one line; "" if it has none."""
+        return line_options.as_text(self.options)
+
+    @property
+    def full_name(self) -> str:
+        """Its name, followed by its options: several lines may have one product."""
+        return f"{self.name} ({self.options_text})" if self.options else self.name
 
     @property
     def open_quantity(self) -> int:

@@ -69,7 +69,8 @@ def queue_refund(
 ) -> list[Refund]:
     """Store refunds, which ``send_refund`` or the periodic job later sends to the provider.
 
-    ``lines`` is ``{product_ref: units}`` of the goods that are refunded, and ``shipping`` refunds the shipping.
+    ``lines`` is ``{product_ref: units}`` of the goods that are refunded, or ``{line: units}`` as ``lifecycle.ship``
+    takes them, and ``shipping`` refunds the shipping.
     Without an amount, what they cost the customer is refunded. A refund first uses up the order's ``refund_due``. What
     exceeds it is credited; with ``credit=False`` it is not, and the customer owes it again.
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again. ``cancel`` is
@@ -79,6 +80,7 @@ def queue_refund(
     shipped, or cancelled if no part of it was shipped.
 
     Raises:
+        AmbiguousLine: several lines have a product; name the line.
         RefundTooLarge: the amount exceeds the captured money, less what was refunded and the refunds under way.
         InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, ``restock`` more
             than were shipped, or ``cancel`` more than are left to send. Or the reason is too long, or has a character
@@ -86,14 +88,16 @@ def queue_refund(
     """
     texts.check(Refund, reason=reason)
     order = lifecycle.lock(order_id)
-    unsent = _units_to_cancel(order, lines or {}, restock or {}, cancel, credit=credit)
-    parts = crediting.parts(order, lines or {}, shipping=shipping, unsent=unsent)
+    refunded, returned = lifecycle.units_of(order, lines or {}), lifecycle.units_of(order, restock or {})
+    wanted = None if cancel is None else lifecycle.units_of(order, cancel)
+    unsent = _units_to_cancel(order, refunded, returned, wanted, credit=credit)
+    parts = crediting.parts(order, refunded, shipping=shipping, unsent=unsent)
     if amount is None and parts:
         amount = sum((part.amount for part in parts), Decimal(0))
     uncredited = order.total - order.credited_amount
     refunds = queue(order, amount, parts=parts, credit=credit, reason=reason, by=by, notify=notify)
-    if restock:
-        lifecycle.return_to_stock(order, restock, reference=str(refunds[0].public_id))
+    if returned:
+        lifecycle.return_to_stock(order, returned, reference=str(refunds[0].public_id))
     if unsent:
         credited = min(parts[0].amount, uncredited)
         lifecycle.cancel_refunded_units(order, unsent, amount=credited, reason=reason, by=by, notify=notify)

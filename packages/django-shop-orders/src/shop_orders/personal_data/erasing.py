@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -14,12 +15,14 @@ from shop_orders.customers import FIELDS
 from shop_orders.exceptions import InvalidTransition
 from shop_orders.managers import OrderEventQuerySet
 from shop_orders.models import (
+    CartItem,
     Credit,
     Customer,
     IdempotencyKey,
     IncomingPayment,
     Order,
     OrderEvent,
+    OrderLine,
     OrderStatus,
     Payment,
     ProviderEvent,
@@ -111,6 +114,8 @@ def _erase_orders(orders: Sequence[Order]) -> None:
     """Clear the rows about some orders."""
     keys = [order.pk for order in orders]
     _erase_events(OrderEvent.objects.filter(order__in=keys))
+    OrderLine.objects.filter(order__in=keys).exclude(options={}).update(options={})
+    CartItem.objects.filter(cart__order__in=keys).exclude(options={}).delete()
     Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
     Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
     Credit.objects.filter(order__in=keys).update(reason="", actor=None)
@@ -136,7 +141,7 @@ def _erase_events(rows: OrderEventQuerySet) -> None:
     """Remove the recipients from payloads, and texts that people wrote, since they may name people."""
     changed = []
     for event in rows.exclude(payload={}):
-        event.payload = {**event.payload, "recipients": {}, "visitor": ""}
+        event.payload = {**_without_options(event.payload), "recipients": {}, "visitor": ""}
         if "order" in event.payload:
             event.payload["order"] = {**event.payload["order"], "url": ""}
         if "refund" in event.payload:
@@ -147,6 +152,13 @@ def _erase_events(rows: OrderEventQuerySet) -> None:
     OrderEvent.objects.bulk_update(changed, ["payload"], batch_size=500)
     rows.filter(kind__in=FREE_TEXT_KINDS).update(message="")
     rows.update(actor=None, last_error="")
+
+
+def _without_options(value: Any) -> Any:
+    """A payload in which no line has options."""
+    if isinstance(value, dict):
+        return {key: {} if key == "options" else _without_options(part) for key, part in value.items()}
+    return [_without_options(part) for part in value] if isinstance(value, list) else value
 
 
 def _erase_unmatched_money(phones: Iterable[str]) -> list[dict[str, str]]:

@@ -30,7 +30,7 @@ def _customer(customer: Customer) -> dict[str, Any]:
         "created_at": customer.created_at.astimezone(UTC).isoformat(),
         "addresses": [{**row.as_data(), "label": row.label} for row in customer.addresses.all()],
         "cart": [
-            {"product": item.product_ref, "name": item.name, "quantity": item.quantity}
+            {"product": item.product_ref, "name": item.name, "options": item.options, "quantity": item.quantity}
             for cart in customer.carts.filter(status="open")
             for item in cart.items.all()
         ],
@@ -58,6 +58,7 @@ def _order(order: Order) -> dict[str, Any]:
             {
                 "product": line.product_ref,
                 "name": line.name,
+                "options": line.options,
                 "quantity": line.quantity,
                 "line_total": as_text(line.line_total, currency),
             }

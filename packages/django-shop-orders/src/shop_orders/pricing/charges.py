@@ -23,11 +23,11 @@ def checked(returned: Iterable[Any], draft: Draft, hook: str) -> list[Charge]:
     Raises:
         PricingFailed: a charge is not possible.
     """
-    refs = {line.product_ref for line in draft.lines}
+    keys = {line.key for line in draft.lines}
     found: dict[Any, Charge] = {}
     for position, value in enumerate(returned):
         try:
-            charge = _charge(value, draft, refs, hook)
+            charge = _charge(value, draft, keys, hook)
             if charge.amount or charge.base:
                 key = position if charge.rate is None else (str(charge.label), charge.rate, charge.is_included)
                 found[key] = _merged(found[key], charge) if key in found else charge
@@ -43,7 +43,7 @@ def checked(returned: Iterable[Any], draft: Draft, hook: str) -> list[Charge]:
     return list(found.values())
 
 
-def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
+def _charge(charge: Any, draft: Draft, keys: set[str], hook: str) -> Charge:
     """One charge as the columns can hold it. Its own values were checked when it was made."""
     if not isinstance(charge, Charge):
         raise PricingFailed(hook, f"{charge!r} is not a Charge")
@@ -54,7 +54,9 @@ def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
         raise PricingFailed(hook, f"the amount {charge.amount} of a {charge.kind} must not be negative")
     lines, charges = charge.lines or {}, charge.charges or {}
     if lines or charges:
-        lines, charges = _parts(replace(charge, lines=lines, charges=charges), amount, draft, refs, hook)
+        if not keys.issuperset(lines):
+            lines = _of_lines(lines, draft, keys)
+        lines, charges = _parts(replace(charge, lines=lines, charges=charges), amount, draft, keys, hook)
     return Charge(
         kind=charge.kind,
         label=_label(charge, hook),
@@ -85,10 +87,10 @@ def _rounded(value: Any, name: str, draft: Draft, hook: str) -> Decimal:
 
 
 def _parts(
-    charge: Charge, amount: Decimal, draft: Draft, refs: set[str], hook: str
+    charge: Charge, amount: Decimal, draft: Draft, keys: set[str], hook: str
 ) -> tuple[Mapping[str, Decimal], Mapping[int, Decimal]]:
     """The ``lines`` and ``charges`` of a charge in whole units of the currency. They add up to its amount."""
-    unknown = [*(set(charge.lines) - refs), *(set(charge.charges) - set(range(len(draft.charges))))]
+    unknown = [*(set(charge.lines) - keys), *(set(charge.charges) - set(range(len(draft.charges))))]
     if unknown:
         raise PricingFailed(hook, f"lines or charges name {unknown[0]!r}, which the draft does not have")
     raw = [Decimal(value) for value in (*charge.lines.values(), *charge.charges.values())]
@@ -104,6 +106,20 @@ def _parts(
         parts = [part.copy_sign(amount) for part in spread(abs(amount), list(map(abs, raw)), draft.currency)]
     whole = dict(zip((*charge.lines, *charge.charges), parts, strict=True))
     return {ref: whole[ref] for ref in charge.lines}, {place: whole[place] for place in charge.charges}
+
+
+def _of_lines(lines: Mapping[str, Decimal], draft: Draft, keys: set[str]) -> Mapping[str, Decimal]:
+    """Parts by the keys of the lines, where a hook has named a product that several lines have."""
+    found: dict[str, Decimal] = {}
+    for ref, amount in lines.items():
+        same = [] if ref in keys else [line for line in draft.lines if line.product_ref == ref]
+        if not same:
+            found[ref] = found.get(ref, ZERO) + amount
+            continue
+        shares = spread(abs(Decimal(amount)), [line.line_total for line in same], draft.currency)
+        for line, share in zip(same, shares, strict=True):
+            found[line.key] = found.get(line.key, ZERO) + share.copy_sign(Decimal(amount))
+    return found
 
 
 def _merged(first: Charge, second: Charge) -> Charge:

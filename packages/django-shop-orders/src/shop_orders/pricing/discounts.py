@@ -31,7 +31,7 @@ def _lower_named(draft: Draft, charge: Charge, goods: list[Decimal]) -> Decimal:
     left = -charge.amount
     if charge.lines:
         for place, line in enumerate(draft.lines):
-            taken = min(-charge.lines.get(line.product_ref, ZERO), goods[place])
+            taken = min(-charge.lines.get(line.key, ZERO), goods[place])
             goods[place] -= taken
             left -= taken
     elif charge.tax_class is not None:

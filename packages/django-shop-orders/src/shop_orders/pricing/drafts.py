@@ -49,6 +49,18 @@ class DraftLine:
     tax_class: str = ""
     price_includes_tax: bool = False
     weight: Decimal | None = None
+    number: str = ""
+    """``#2`` for the second line where several lines have its product; otherwise ""."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The texts that the buyer typed, by their names."""
+    groups: Sequence[str] = ()
+    """The groups that the product source names."""
+    needs_delivery: bool = True
+
+    @property
+    def key(self) -> str:
+        """Names the line in ``Charge.lines``: its product_ref, or its number where several lines have that product."""
+        return self.number or self.product_ref
 
     @cached_property
     def line_total(self) -> Decimal:
@@ -70,10 +82,10 @@ class Charge:
     ``rate``: ``Decimal("0.16")`` for 16 %; tax without a rate is shown as an amount and never divided. ``base``: the
     net amount that is taxed. ``charges``: its part on earlier charges, by their position in ``draft.charges``.
 
-    ``lines`` says which part of the amount belongs to which product: ``{product_ref: amount}``. Without it, a discount
-    lowers all products in proportion, shipping and fees are taxed at the rates of all products, in proportion, and a
-    tax is not divided. ``tax_class``: shipping or a fee is taxed like products of this class, a discount lowers
-    products of this class.
+    ``lines`` says which part of the amount belongs to which line: ``{line.key: amount}``. An amount for a product_ref
+    that several lines have is divided among them, in proportion. Without ``lines``, a discount lowers all products in
+    proportion, shipping and fees are taxed at the rates of all products, in proportion, and a tax is not divided.
+    ``tax_class``: shipping or a fee is taxed like products of this class, a discount lowers products of this class.
     """
 
     kind: Kind
@@ -141,6 +153,11 @@ class Draft:
     def net_total(self) -> Decimal:
         """What the customer pays, without any tax."""
         return self.total - self.tax_total
+
+    @cached_property
+    def needs_delivery(self) -> bool:
+        """Whether any line is sent or picked up. True without lines."""
+        return not self.lines or any(line.needs_delivery for line in self.lines)
 
     @cached_property
     def prices_include_tax(self) -> bool:

@@ -57,7 +57,7 @@ def tax_at(draft: Draft, rate_of: Callable[[str], Decimal], *, label: str = "") 
         rate = rates[line.tax_class]
         at_rate[rate] += amount
         found = sums[line.price_includes_tax, rate]
-        found.lines[line.product_ref] = found.add(amount, rate, draft.currency, is_included=line.price_includes_tax)
+        found.lines[line.key] = found.add(amount, rate, draft.currency, is_included=line.price_includes_tax)
     is_included = draft.prices_include_tax
     for position, charge in enumerate(draft.charges):
         if not others[position]:
@@ -93,7 +93,7 @@ def _rates_of(
     if charge.tax_class is not None:
         return [(rate_of(charge.tax_class), amount)]
     if charge.lines:
-        at_rate = _sums(draft, rates, lambda line: charge.lines.get(line.product_ref, ZERO))
+        at_rate = _sums(draft, rates, lambda line: charge.lines.get(line.key, ZERO))
     elif not any(at_rate.values()):
         at_rate = _sums(draft, rates, lambda line: line.line_total)
     if len(at_rate) == 1:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypedDict
 from shop_core.money import as_text, quantise
 
 from shop_orders.models import Charge, Order, OrderLine
+from shop_orders.models.lines import by_key
 from shop_orders.pricing.amounts import ZERO, rate_text, spread
 
 
@@ -27,7 +28,7 @@ class TaxLine(TypedDict):
 
 
 def amount_of_lines(order: Order, units: Mapping[str, int], *, before: Mapping[str, int] | None = None) -> Decimal:
-    """What units of products cost after discounts, with tax: ``{product_ref: units}``.
+    """What units of lines cost after discounts, with tax: ``{key: units}``.
 
     ``before`` are the units that were credited earlier. All units of a line cost what the line costs, whether they are
     credited at once or one by one; units beyond them cost nothing.
@@ -176,14 +177,14 @@ class _Sold(NamedTuple):
 def _sold(order: Order) -> _Sold:
     charges = list(order.charges.all())
     taxes = [_Tax(row, row.base or ZERO, row.amount) for row in charges if row.kind == Charge.Kind.TAX]
-    return _Sold(order, {line.product_ref: line for line in order.lines.all()}, charges, taxes)
+    return _Sold(order, by_key(order.lines.all()), charges, taxes)
 
 
 def _counts(sold: _Sold, units: Mapping[str, int], before: Mapping[str, int] | None) -> dict[str, _Count]:
     counts = {}
-    for ref, line in sold.lines.items():
-        start = min((before or {}).get(ref, 0), line.quantity)
-        counts[ref] = _Count(line, start, min(start + units.get(ref, 0), line.quantity))
+    for key, line in sold.lines.items():
+        start = min((before or {}).get(key, 0), line.quantity)
+        counts[key] = _Count(line, start, min(start + units.get(key, 0), line.quantity))
     return counts
 
 
@@ -211,9 +212,9 @@ def _of_units(tax: _Tax, sold: _Sold, counts: Mapping[str, _Count], whole: Decim
     if tax.charge.lines is None:
         return tax.times(whole, sold.order.total, currency)
     base = amount = ZERO
-    for ref, part in tax.charge.lines.items():
-        amount += counts[ref].share(Decimal(part), currency)
-        base += counts[ref].share(counts[ref].line.net or ZERO, currency)
+    for key, part in tax.charge.lines.items():
+        amount += counts[key].share(Decimal(part), currency)
+        base += counts[key].share(counts[key].line.net or ZERO, currency)
     return _Tax(tax.charge, base, amount)
 
 
@@ -228,7 +229,7 @@ def _of_shipping(tax: _Tax, sold: _Sold, whole: Decimal) -> _Tax:
         return tax.times(whole, sold.order.total, currency)
     left = _Tax(
         tax.charge,
-        max(tax.base - sum((sold.lines[ref].net or ZERO for ref in tax.charge.lines), ZERO), ZERO),
+        max(tax.base - sum((sold.lines[key].net or ZERO for key in tax.charge.lines), ZERO), ZERO),
         tax.amount - sum(map(Decimal, tax.charge.lines.values()), ZERO),
     )
     own, shared = _Tax(tax.charge, ZERO, ZERO), {False: ZERO, True: ZERO}

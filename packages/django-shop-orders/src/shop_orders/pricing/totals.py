@@ -136,7 +136,7 @@ def _taxed(draft: Draft, hooks: Sequence[str]) -> Draft:
             for place, amount in charge.charges.items():
                 parts[place].add(charge, amount, hook)
     lines = [
-        parts[line.product_ref].taxed(line.line_total, after, is_all_known=is_all_known)
+        parts[line.key].taxed(line.line_total, after, is_all_known=is_all_known)
         for line, after in zip(draft.lines, goods, strict=True)
     ]
     charges = [

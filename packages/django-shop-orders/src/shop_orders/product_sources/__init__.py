@@ -1,4 +1,5 @@
-"""Product sources: the protocol, and a source for any model, whose fields are named in the settings."""
+"""Product sources: the protocol, a source for any model, whose fields are named in the settings, and one that joins
+several."""
 
 from __future__ import annotations
 
@@ -7,10 +8,18 @@ from typing import cast
 from django.utils.module_loading import import_string
 
 from shop_orders.conf import app_settings
-from shop_orders.product_sources.base import ProductSource, SourceProduct
+from shop_orders.product_sources.base import DetailedProduct, ProductSource, SourceProduct
+from shop_orders.product_sources.chooser import SourceChooser
 from shop_orders.product_sources.model import ModelProductSource
 
-__all__ = ["ModelProductSource", "ProductSource", "SourceProduct", "product_source"]
+__all__ = [
+    "DetailedProduct",
+    "ModelProductSource",
+    "ProductSource",
+    "SourceChooser",
+    "SourceProduct",
+    "product_source",
+]
 
 
 def product_source() -> ProductSource:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -55,6 +55,31 @@ class SourceProduct(Protocol):
         """The URL of a picture; "" if there is none."""
 
 
+class DetailedProduct(SourceProduct, Protocol):
+    """What a product may say besides. Each of these attributes may be missing; then the default applies."""
+
+    @property
+    def line_options(self) -> Sequence[str]:
+        """The names of the options that a buyer may fill in, such as ``["Engraving"]``. Default: none."""
+
+    @property
+    def max_quantity(self) -> int | None:
+        """The most units in one order, of all lines together. Default: None, only MAX_QUANTITY applies."""
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """Groups that pricing hooks and validators look at, such as ``["fragile"]``. Default: none."""
+
+    @property
+    def needs_delivery(self) -> bool:
+        """Whether it is sent or picked up; False for a download. Default: True."""
+
+    @property
+    def stock_ref(self) -> str:
+        """Products with the same text share one stock: of theirs, only one is named when it is short. Default: the
+        ref."""
+
+
 class ProductSource(Protocol):
     """Reads products and changes their stock. The methods run in the caller's transaction.
 
@@ -62,6 +87,9 @@ class ProductSource(Protocol):
     of the refund or return for ``restock``. After an order was cancelled and reinstated once, it is ``NUMBER#2``; for
     units of it that are released before the others, ``NUMBER#cancelled-1``. So it is unique for each method. A call is
     never repeated: a source that has a ledger may refuse a second call with the same reference.
+
+    A source with products that take options may have a method ``refuses_options(ref, options)``. It gets the options
+    that a buyer has filled in, with names of ``line_options``, and returns what the buyer has to correct; "" accepts.
 
     A source whose stock is in a model names it in an optional attribute ``stock_model``. A check then reports if that
     is in another database than the orders.

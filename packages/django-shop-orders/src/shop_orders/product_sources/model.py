@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -33,6 +33,10 @@ class ModelProduct:
     weight: Decimal | None
     url: str
     image: str
+    line_options: tuple[str, ...] = ()
+    max_quantity: int | None = None
+    groups: tuple[str, ...] = ()
+    needs_delivery: bool = True
 
 
 class _Row(NamedTuple):
@@ -55,7 +59,9 @@ class ModelProductSource:
     ``ref``, ``name`` and ``price`` are required. ``stock`` is a whole-number field, lowered when an order is placed,
     raised when it is cancelled; without it, or if it is NULL, stock is not tracked. ``ref`` and ``stock`` are
     columns, the others may be properties or methods as well. A row without a price is not on sale, and ``filters``
-    restrict the rows: ``{"is_active": True}``.
+    restrict the rows: ``{"is_active": True}``. ``line_options``, ``max_quantity``, ``groups`` and ``needs_delivery``
+    name what ``DetailedProduct`` has; the texts of the first and the third are a list, or one text with commas.
+    ``line_options`` may also be a list of the names of options that all products take.
     """
 
     def __init__(
@@ -71,6 +77,10 @@ class ModelProductSource:
         weight: str = "",
         url: str = "get_absolute_url",
         image: str = "",
+        line_options: str | Sequence[str] = "",
+        max_quantity: str = "",
+        groups: str = "",
+        needs_delivery: str = "",
         price_includes_tax: bool = False,
         filters: Mapping[str, Any] | None = None,
     ) -> None:
@@ -84,6 +94,10 @@ class ModelProductSource:
         self.weight = weight
         self.url = url
         self.image = image
+        self.line_options = line_options
+        self.max_quantity = max_quantity
+        self.groups = groups
+        self.needs_delivery = needs_delivery
         self.price_includes_tax = price_includes_tax
         self.filters = dict(filters or {})
 
@@ -181,7 +195,22 @@ class ModelProductSource:
             weight=None if weight is None else Decimal(str(weight)),
             url=str(_value(row, self.url) or ""),
             image=_image_url(_value(row, self.image)),
+            **self._details(row),
         )
+
+    def _details(self, row: Any) -> dict[str, Any]:
+        """What the options name beyond ``SourceProduct``."""
+        found: dict[str, Any] = {}
+        if self.line_options:
+            is_named = isinstance(self.line_options, str)
+            found["line_options"] = _names(_value(row, str(self.line_options)) if is_named else self.line_options)
+        if self.max_quantity and (most := _value(row, self.max_quantity)) is not None:
+            found["max_quantity"] = int(most)
+        if self.groups:
+            found["groups"] = _names(_value(row, self.groups))
+        if self.needs_delivery:
+            found["needs_delivery"] = bool(_value(row, self.needs_delivery))
+        return found
 
 
 def _key(field: Any, ref: str) -> Any:
@@ -217,6 +246,12 @@ def _value(row: Any, name: str) -> Any:
         value = getattr(row, part, None) if part else None
         row = value() if callable(value) else value
     return row
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Texts, of a list or of a text with commas."""
+    texts = value.split(",") if isinstance(value, str) else value or ()
+    return tuple(text for text in (str(part).strip() for part in texts) if text)
 
 
 def _image_url(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -35,6 +35,11 @@ class MemoryProduct:
     weight: Decimal | None = None
     url: str = ""
     image: str = ""
+    line_options: Sequence[str] = ()
+    max_quantity: int | None = None
+    groups: Sequence[str] = ()
+    needs_delivery: bool = True
+    stock_ref: str = ""
 
 
 class MemoryProductSource:

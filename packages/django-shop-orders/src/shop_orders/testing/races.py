@@ -61,6 +61,7 @@ class RaceSource(ModelProductSource):
         self.ref = self.name = self.sku = "code"
         self.price, self.stock = "price", "stock"
         self.tax_class = self.weight = self.url = self.image = ""
+        self.line_options = self.max_quantity = self.groups = self.needs_delivery = ""
         self.price_includes_tax = False
         self.filters = {}
 

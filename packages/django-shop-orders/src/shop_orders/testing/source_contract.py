@@ -15,6 +15,7 @@ from shop_orders.conf import app_settings
 from shop_orders.models import Order
 from shop_orders.product_sources import ProductSource, SourceProduct
 from shop_orders.testing.failures import expect, fail, outcome_of, result_of
+from shop_orders.testing.source_details import SourceDetails
 from shop_orders.testing.source_races import SourceRaces
 
 MakeProduct = Callable[..., str]
@@ -24,10 +25,11 @@ ALL_OR_NONE = "Compare every line with the stock first, under locks; take all li
 
 
 @pytest.mark.django_db
-class ProductSourceContract(SourceRaces):
+class ProductSourceContract(SourceDetails, SourceRaces):
     """The behaviour of product sources. Its races need PostgreSQL, and are skipped elsewhere.
 
-    Fixtures to define: ``source``, and ``make_product(price=Decimal, available=int) -> ref``.
+    Fixtures to define: ``source``, and ``make_product(price=Decimal, available=int) -> ref``. For products that take
+    options set ``example_options``, for products that share a stock define ``make_shared``.
     """
 
     counts_stock: ClassVar[bool] = True

@@ -15,6 +15,19 @@ class Book(models.Model):
     def get_absolute_url(self):
         return f"/books/{self.isbn}/"
 
+    def engravings(self):
+        """The options of tests whose source names this method; see ``testproject.engraving``."""
+        return ["Engraving", "Date"]
+
+    def at_most(self):
+        return 8
+
+    def shelves(self):
+        return "signed, fragile"
+
+    def is_printed(self):
+        return not self.isbn.startswith("ebook")
+
 
 class Course(models.Model):
     """Sold without counting: the key is a number and there is no stock."""
