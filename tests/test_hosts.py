@@ -8,10 +8,12 @@ from pathlib import Path
 import django
 import pytest
 
-KINDS = ("cookiecutter", "pages", "old", "keys", "desk")
+KINDS = ["cookiecutter", "pages", "old", "keys", "desk"]
 NEWEST = sys.version_info >= (3, 13) and django.VERSION >= (6, 1)
 ON_EACH_DATABASE = os.environ.get("SHOP_TEST_HOSTS") == "all"
 """Set by ``nox -s hosts``. The matrix runs the sites in one corner, to save time."""
+if ON_EACH_DATABASE:
+    KINDS.append("wagtail")
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from shop_orders import checks
 from shop_orders.checks.products import check_row_with_database
 from shop_orders.management.commands import shop_orders_quickstart
 from shop_orders.product_sources import ModelProductSource
-from testproject.books.models import Book
+from testproject.books.models import Book, Toy
 
 BOOKS = {"model": "books.Book", "ref": "isbn", "name": "title", "price": "sale_price", "stock": "on_hand"}
 
@@ -85,6 +85,26 @@ def test_picture_is_found_behind_a_row(monkeypatch, option):
     picture = file if option == "picture" else Picture(file=file)
     monkeypatch.setattr(Book, "picture", picture, raising=False)
     assert ModelProductSource(**BOOKS, image=option).fetch(["1"])["1"].image == "/media/atlas.jpg"
+
+
+@pytest.mark.parametrize("ref", ["article_ptr", "article_ptr_id"])
+@pytest.mark.django_db
+def test_reference_may_be_the_key_of_another_row(settings, ref):
+    toy = Toy.objects.create(code="bear", label="Bear", cost=7, units=3, shelf_code=1)
+    options = {"model": "books.Toy", "ref": ref, "name": "article_ptr.label", "price": "cost", "stock": "units"}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PRODUCT_SOURCE": source(**options)}
+    found = ModelProductSource(**options)
+    assert [product.name for product in found.fetch([str(toy.pk)]).values()] == ["Bear"]
+    assert found.fetch(["Bear", "9" * 30, "1.0"]) == {}
+    assert found.reserve({str(toy.pk): 2}, reference="1") == {}
+    assert Toy.objects.get().units == 1
+    assert [message.msg for message in checks.check_settings(None) if message.id == "shop_orders.E003"] == []
+
+
+def test_options_that_follow_two_foreign_keys_take_one_query():
+    line = {"model": "shop_orders.ShipmentLine", "ref": "id", "name": "order_line.order.number"}
+    found = ModelProductSource(**line, price="order_line.unit_price", url="shipment")
+    assert found._relations() == ["order_line", "order_line__order", "shipment"]
 
 
 def admin_of(**options):

@@ -75,6 +75,7 @@ def _stock_database(source: Any) -> Iterator[checks.CheckMessage]:
 
 def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
     names = {field.name for field in source.model._meta.get_fields()}
+    names |= {field.attname for field in source.model._meta.concrete_fields}
     for option in ("ref", "stock"):
         name = getattr(source, option)
         if name and name not in names:

@@ -85,11 +85,11 @@ class ModelProductSource:
         filters: Mapping[str, Any] | None = None,
     ) -> None:
         self.model: type[models.Model] = apps.get_model(model)
-        self.ref = ref
+        self.ref = _column_of_key(self.model, ref)
         self.name = name
         self.price = price
         self.stock = stock
-        self.sku = sku or ref
+        self.sku = sku or self.ref
         self.tax_class = tax_class
         self.weight = weight
         self.url = url
@@ -108,10 +108,9 @@ class ModelProductSource:
         return {product.ref: product for row in rows if (product := self._product(row)) is not None}
 
     def _relations(self) -> list[str]:
-        """The foreign keys that options follow, such as ``picture`` of ``picture.file``."""
+        """The foreign keys that options follow: ``page__picture`` of ``page.picture.file``."""
         options = (self.name, self.price, self.sku, self.tax_class, self.weight, self.url, self.image)
-        names = {option.partition(".")[0] for option in options}
-        return [field.name for field in self.model._meta.concrete_fields if field.is_relation and field.name in names]
+        return sorted({relation for option in options if (relation := _relation(self.model, option))})
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
         locked = self._lock(quantities)
@@ -213,8 +212,27 @@ class ModelProductSource:
         return found
 
 
+def _column_of_key(model: type[models.Model], ref: str) -> str:
+    """``page_id`` for ``page``: the key itself, not the row that it leads to. Other names are returned unchanged."""
+    return next((str(field.attname) for field in model._meta.concrete_fields if field.name == ref), ref)
+
+
+def _relation(model: Any, option: str) -> str:
+    """The foreign keys at the beginning of an option, as for ``select_related``; "" if there is none."""
+    names: list[str] = []
+    for name in option.split("."):
+        field = next((field for field in model._meta.concrete_fields if field.name == name), None)
+        if field is None or not field.is_relation:
+            break
+        names.append(name)
+        model = field.related_model
+    return "__".join(names)
+
+
 def _key(field: Any, ref: str) -> Any:
     """The ref converted to the type of the column; None if no row can have it."""
+    while field.is_relation:
+        field = field.target_field
     try:
         key = field.to_python(ref)
         if isinstance(field, models.IntegerField):

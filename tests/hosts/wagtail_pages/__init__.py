@@ -1,0 +1,1 @@
+"""A Wagtail site's own app: pages that are sold."""
