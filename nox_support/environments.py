@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import postgres
 
 CONSTRAINTS = "tests/constraints.txt"
-SUPPORTED = ("3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 APPS = ("catalog", "orders", "notify")
 PACKAGES = ("core", *APPS)
 SUITES = ("suite", "orders", "notify", "catalog", "core")

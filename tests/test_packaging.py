@@ -28,6 +28,7 @@ EXTRAS = {
 LOCKS = sorted((ROOT / "example_project/tests").glob("*/package-lock.json")) + sorted(
     (ROOT / "example_project/tests").glob("*/browser/package-lock.json")
 )
+LOCKS.append(ROOT / "tests/typescript/package-lock.json")
 
 
 def project(name):
@@ -78,6 +79,24 @@ def test_dependencies_on_others_have_lower_bounds_only(name):
     ]
     lines = [line for line in lines if not is_core(line)]
     assert all(re.fullmatch(r"[\w.\-\[\],]+>=[\d.]+", line) for line in lines), lines
+
+
+def test_the_oldest_python_of_the_matrix_has_the_oldest_django_ninja_that_is_declared():
+    [floor] = project("core")["optional-dependencies"]["api"]
+    constraints = (ROOT / "tests/constraints.txt").read_text(encoding="utf-8")
+    pin = re.search(r'^django-ninja==(\S+) ; python_version < "3.12"$', constraints, re.MULTILINE)[1]
+    assert floor == f"django-ninja>={pin}"
+
+
+def test_the_matrix_has_each_python_that_is_declared_and_chores_know_each_of_the_matrix():
+    lines = re.findall(r"^    py3(\d+|\{[\d,]+\})-", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
+    matrix = {f"3.{minor}" for line in lines for minor in line.strip("{}").split(",")}
+    environments = (ROOT / "nox_support/environments.py").read_text(encoding="utf-8")
+    supported = re.search(r"^SUPPORTED = \((.*)\)$", environments, re.MULTILINE)[1]
+    assert set(re.findall(r'"([\d.]+)"', supported)) == matrix
+    for name in DEPENDENCIES:
+        declared = re.findall(r"Python :: (3\.\d+)", " ".join(project(name)["classifiers"]))
+        assert set(declared) <= matrix, name
 
 
 def test_api_extra_of_notify_is_that_of_core():
