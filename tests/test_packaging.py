@@ -21,7 +21,7 @@ EXTRAS = {
     "core": {"api"},
     "catalog": set(),
     "orders": {"allauth", "stripe", "mpesa"},
-    "notify": {"africastalking", "api", "django-q2", "anymail"},
+    "notify": {"africastalking", "api", "django-q2", "anymail", "sms"},
 }
 
 
