@@ -151,7 +151,9 @@ def test_a_customer_registers_logs_in_orders_and_cancels(demo, shop, connect):
     address = models.AddressIn(name="Test Customer", line1="1 Test Street", city="Nairobi", country="KE")
     order = shop("api.orders.place_order").sync(
         client=mine,
-        body=models.PlaceOrderIn(shipping_address=address, payment_provider="on_delivery", note="By a client"),
+        body=models.PlaceOrderIn(
+            shipping_address=address, delivery="home", payment_provider="on_delivery", note="By a client"
+        ),
         idempotency_key=uuid.uuid4().hex,
     )
     assert (order.status, [line.quantity for line in order.lines]) == ("confirmed", [2])

@@ -99,6 +99,7 @@ class Journey:
                 "city": "Nairobi",
                 "country": "KE",
             },
+            "delivery": "pickup",
             "expected_total": cart["total"],
             **({"payment_provider": provider} if provider else {}),
         }

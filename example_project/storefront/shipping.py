@@ -1,6 +1,6 @@
 """The delivery options: their choices at checkout, their prices, and a validator that refuses others.
 
-The checkout form refuses them in any case. The API does so only if ``SHOP_ORDERS["VALIDATORS"]`` names the validator.
+``SHOP_ORDERS["VALIDATORS"]`` names the validator, so an order by the API pays for its delivery like one by the pages.
 
 The options are defined by the setting ``SHOP_DELIVERY``: ``{alias: {"label", "hint", "price", "free_from",
 "needs_address"}}``.

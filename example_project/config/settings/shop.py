@@ -161,6 +161,7 @@ SHOP_ORDERS = {
         "storefront.shipping.charge",
         {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.rate("TAX_RATE", "0.16")}},
     ],
+    "VALIDATORS": ["storefront.shipping.refuse_unknown"],
     "PAYMENT_PROVIDERS": PAYMENT_PROVIDERS,
     "PHONE_REGIONS": PHONE_REGIONS,
     "API_AUTH": ORDERS_AUTH,

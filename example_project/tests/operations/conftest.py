@@ -40,6 +40,7 @@ def place(product):
             cart,
             contact=checkout.Contact(name="Test Customer", email=email, phone=phone),
             shipping_address={"name": "Test Customer", "line1": "Moi Avenue 1", "city": "Nairobi", "country": "KE"},
+            delivery="home",
         )
 
     return order

@@ -126,6 +126,7 @@ def test_the_journey_of_a_customer_leaves_no_trace_in_the_logs(client, product, 
         "/orders/orders/",
         {
             "contact": {"name": CANARIES["name"], "email": CANARIES["email"], "phone": CANARIES["phone"]},
+            "delivery": "home",
             "shipping_address": {
                 "name": CANARIES["name"],
                 "line1": "Moi Avenue 1",

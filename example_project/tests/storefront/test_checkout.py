@@ -94,6 +94,28 @@ def test_what_a_payment_method_needs_is_asked_for_at_its_field(visitor, mug, set
     assert not Order.objects.exists()
 
 
+def test_order_by_the_api_pays_for_its_delivery_as_by_the_pages(visitor, mug):
+    api = Client()
+    added = api.post("/api/v1/orders/cart/add_item/", {"product": "MUG", "quantity": 2}, "application/json")
+    assert added.json()["can_be_ordered"]  # the delivery is chosen at checkout
+    address = {"line1": "Riverside Drive 12", "city": "Nairobi", "country": "KE"}
+
+    def place(**choices):
+        body = {"contact": {"email": "guest@example.org"}, "payment_provider": "on_delivery", **choices}
+        headers = {"X-Cart-Token": added.headers["X-Cart-Token"]}
+        return api.post("/api/v1/orders/orders/", body, "application/json", headers=headers)
+
+    for choices in ({"shipping_address": address}, {"delivery": "rocket"}, {"delivery": "home"}):
+        refused = place(**choices)
+        assert (refused.status_code, refused.json()["code"]) == (409, "checkout_refused")
+    assert not Order.objects.exists()
+    placed = place(delivery="home", shipping_address=address).json()
+    visitor.add("MUG", 2)
+    visitor.enter_details(delivery="home")
+    visitor.place()
+    assert Order.objects.latest("pk").total == Decimal(placed["total"]) == 2250
+
+
 def test_a_double_click_gives_one_order(visitor, mug):
     visitor.add("MUG")
     visitor.enter_details()
