@@ -50,7 +50,7 @@ LAYERS = {
     "shop_core": dict.fromkeys(
         [
             *("__init__", "addresses", "admin_log", "api", "conf", "db", "exceptions", "hooks", "jobs", "limits"),
-            *("model_admins", "money"),
+            *("model_admins", "money", "replay"),
         ],
         GROUND,
     ),

@@ -20,6 +20,7 @@ CORE: Mapping[str, str] = {
     "jobs": "Job Schedule JobsCommand",
     "model_admins": "ReadOnly SafeList",
     "money": "exponent unit quantise as_text",
+    "replay": "ReplayCommand PastEvent receivers_of send since_of key_after rows_after",
     "db.compiled": "CompiledQuery LiteralInteger is_newer_than_tested uses_plain_queries",
     "db.rows": "insert_values_sql field_of chunks as_stored",
     "db.transactions": (

@@ -9,8 +9,8 @@ from django.db import transaction
 from shop_core.db.rows import chunks
 from shop_core.db.transactions import connection_of
 
-from shop_catalog import signals
-from shop_catalog.models import Product
+from shop_catalog import money, signals
+from shop_catalog.models import PriceChange, Product
 
 MOST_PRODUCTS = 1000
 """The maximum number of products in one signal."""
@@ -48,3 +48,16 @@ def record(listed: Iterable[Product]) -> None:
     changed |= new
     if not any(savepoints <= set(connection.savepoint_ids) for savepoints, _announcement in waiting):
         transaction.on_commit(_Announcement(changed).send, using=connection.alias, robust=True)
+
+
+def price_payload(product: Product, change: PriceChange) -> dict[str, object]:
+    """The payload of ``price_changed``."""
+    return {
+        "version": 1,
+        "product": {"sku": product.sku, "name": product.name, "slug": product.listed.slug},
+        "old_price": money.as_text(change.old_price),
+        "new_price": money.as_text(change.new_price),
+        "currency": product.currency,
+        "notify": True,
+        "recipients": {},
+    }

@@ -375,16 +375,12 @@ def _record_price(product: Product, old_price: Decimal | None, *, by: AbstractBa
 
 
 def _announce_price(product: Product, change: PriceChange) -> None:
-    payload = {
-        "version": 1,
-        "product": {"sku": product.sku, "name": product.name, "slug": product.listed.slug},
-        "old_price": money.as_text(change.old_price),
-        "new_price": money.as_text(change.new_price),
-        "currency": product.currency,
-        "notify": True,
-        "recipients": {},
+    values = {
+        "product": product,
+        "payload": product_changes.price_payload(product, change),
+        "event_id": str(change.event_id),
     }
-    signals.price_changed.send_robust(sender=Product, product=product, payload=payload, event_id=str(change.event_id))
+    signals.price_changed.send_robust(sender=Product, **values)
 
 
 def _lock_listed(product: Product) -> Product:

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 from django.core.signals import setting_changed
@@ -172,11 +172,15 @@ def _receiver(path: str) -> Callable[..., None]:
         An error reaches the sender only if the signal has an ``event_id``: such a sender uses ``send_robust`` and
         repeats the signal. Any other sender, such as a log-in, must not fail because of a message.
         """
-        kwargs.pop("signal", None)
         outside_event_loop(lambda: write(sender, kwargs))
 
-    def write(sender: Any, kwargs: Mapping[str, Any]) -> None:
-        planned, errors = _plan_each(path, sender, kwargs)
+    def receive_part(sender: Any, *, only_event: str, **kwargs: Any) -> None:
+        outside_event_loop(lambda: write(sender, kwargs, only_event))
+
+    def write(sender: Any, kwargs: dict[str, Any], event: str = "") -> None:
+        kwargs.pop("signal", None)
+        _refuse_forgotten(kwargs.pop("event_recorded_at", None))
+        planned, errors = _plan_each(path, sender, kwargs, event=event)
         try:
             with _savepoints(sender):
                 _put(planned, sender)
@@ -186,14 +190,36 @@ def _receiver(path: str) -> Callable[..., None]:
         if errors and kwargs.get("event_id"):
             raise errors[0]
 
+    def parts() -> dict[str, Callable[..., None]]:
+        """For a replay of past events: each event of the routes by itself, such as that of a route added later."""
+        names = [str(entry.get("event")) for _number, entry in _entries_of(path)]
+        return {name: partial(receive_part, only_event=name) for name in names}
+
+    receive.parts = parts  # type: ignore[attr-defined]
     return receive
 
 
-def _plan_each(path: str, sender: Any, kwargs: Mapping[str, Any]) -> tuple[list[Notification], list[Exception]]:
-    """The notifications of the routes that work, and the errors of the others, which are logged."""
+def _refuse_forgotten(recorded_at: datetime | None) -> None:
+    """Refuse to replay an event whose messages may have been pruned, since they would be sent a second time."""
+    if recorded_at is not None and recorded_at < timezone.now() - timedelta(days=app_settings.KEEP_DAYS):
+        raise RouteRefused(
+            _("The event is older than the %(days)s days for which messages are kept, so it could be sent twice.")
+            % {"days": app_settings.KEEP_DAYS}
+        )
+
+
+def _plan_each(
+    path: str, sender: Any, kwargs: Mapping[str, Any], *, event: str = ""
+) -> tuple[list[Notification], list[Exception]]:
+    """The notifications of the routes that work, and the errors of the others, which are logged.
+
+    With an ``event``, only those of its routes.
+    """
     planned: list[Notification] = []
     errors: list[Exception] = []
     for number, entry in _entries_of(path):
+        if event and entry.get("event") != event:
+            continue
         try:
             route = Route.read(entry)
             with _savepoints(sender):  # functions of the site or of a plugin may run a statement that fails

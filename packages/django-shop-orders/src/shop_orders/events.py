@@ -4,10 +4,10 @@ and its signal is sent after commit."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import router, transaction
@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from shop_core.db.transactions import connection_of
 from shop_core.money import as_text
+from shop_core.replay import PastEvent, rows_after
 
 from shop_orders import guest_links, queries, signals
 from shop_orders.conf import app_settings
@@ -260,11 +261,8 @@ def _announce_together(events: Sequence[OrderEvent]) -> None:
 
 def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
     """Send the signal. Returns True if no receiver failed; otherwise the next attempt is scheduled."""
-    signal: Any = getattr(signals, event.signal)
-    subjects: dict[str, Any] = {"order": event.order}
-    if about is not None:
-        subjects[str(about._meta.model_name)] = about
-    results = signal.send_robust(sender=Order, payload=event.payload, event_id=event.event_id, **subjects)
+    values = _values(event, about)
+    results = values.pop("signal").send_robust(sender=Order, **values)
     errors = [(receiver, result) for receiver, result in results if isinstance(result, Exception)]
     for receiver, error in errors:
         logger.error(
@@ -273,6 +271,14 @@ def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
     if errors:
         _try_later(event, "; ".join(f"{type(error).__name__}: {error}" for _, error in errors))
     return not errors
+
+
+def _values(event: OrderEvent, about: Model | None) -> dict[str, Any]:
+    """What a receiver gets, but the sender."""
+    values = {"signal": getattr(signals, event.signal), "order": event.order}
+    if about is not None:
+        values[str(about._meta.model_name)] = about
+    return {**values, "payload": event.payload, "event_id": event.event_id}
 
 
 def _try_later(event: OrderEvent, error: str) -> None:
@@ -300,6 +306,28 @@ def announce_due(*, limit: int = 500) -> int:
             logger.exception("The event %s could not be announced", event.event_id)
             _try_later(event, f"{type(error).__name__}: {error}")
     return announced
+
+
+def past(names: Iterable[str], *, after: int, since: datetime | None, numbers: Sequence[str]) -> Iterator[PastEvent]:
+    """The announced events of some signals, oldest first, for a replay to one receiver.
+
+    Events that wait for their next attempt are left out: ``announce_due`` sends them to every receiver. So are those
+    recorded from now on, so that a replay ends.
+    """
+    events = OrderEvent.objects.filter(signal__in=[*names], announced_at__lte=timezone.now())
+    if since is not None:
+        events = events.filter(created_at__gte=since)
+    if numbers:
+        events = events.filter(order__number__in=numbers)
+    for event in rows_after(events.select_related("order__customer"), after):
+        yield PastEvent(
+            position=f"event-{event.pk}",
+            signal=event.signal,
+            about=event.order.number,
+            sender=Order,
+            values=_values(event, _about(event)),
+            recorded_at=event.created_at,
+        )
 
 
 def _claim(pk: int) -> OrderEvent | None:

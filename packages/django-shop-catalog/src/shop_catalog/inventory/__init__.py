@@ -5,7 +5,13 @@ Rows are locked in primary-key order, so that two calls do not deadlock. A movem
 reference: a repeated call changes nothing, and one with a different quantity is refused.
 """
 
-from shop_catalog.inventory.announcements import announce_on_commit, announce_pending, crossing_of
+from shop_catalog.inventory.announcements import (
+    announce_on_commit,
+    announce_pending,
+    crossing_of,
+    payload_of,
+    signals_of,
+)
 from shop_catalog.inventory.movements import (
     Difference,
     adjust,
@@ -26,9 +32,11 @@ __all__ = [
     "count",
     "crossing_of",
     "differences",
+    "payload_of",
     "receive",
     "release",
     "reserve",
     "restock",
     "ship",
+    "signals_of",
 ]

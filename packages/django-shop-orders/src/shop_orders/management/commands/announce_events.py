@@ -1,24 +1,35 @@
-from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandError, CommandParser
+from django.dispatch import Signal
+from shop_core.replay import PastEvent, ReplayCommand, key_after
 
-from shop_orders import events
-from shop_orders.models import OrderEvent
+from shop_orders import events, signals
+from shop_orders.models import Order, OrderEvent
 
 
-class Command(BaseCommand):
+class Command(ReplayCommand):
     help = (
         "Announce events that a crash or an error left unannounced. Run it every minute, or shop_orders_jobs; "
-        "it is safe to run in parallel."
+        "it is safe to run in parallel. With --receiver, replay past events to one receiver instead."
     )
+    signals = {name: signal for name, signal in vars(signals).items() if isinstance(signal, Signal)}
+    sender = Order
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Only list the waiting events with their errors; send nothing."
-        )
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--order", action="append", default=[], help="Only the events of this order; repeatable.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["receiver"]:
+            if not (options["since"] or options["order"]):
+                raise CommandError("Say which events: --since TIME, --order NUMBER, or both.")
+            self._refuse_unknown(options["order"])
+            self.replay(**options)
+            return
+        if options["since"] or options["order"] or options["after"]:
+            raise CommandError("--since, --order and --after choose what to replay: name the --receiver too.")
         if options["dry_run"]:
             self._list()
             return
@@ -28,6 +39,16 @@ class Command(BaseCommand):
             self.stdout.write(f"{sent} announced")
         waiting = OrderEvent.objects.waiting().count()
         self.stdout.write(f"{sent} announced, {waiting} waiting for their next attempt.")
+
+    def past_events(self, names: Iterable[str], **options: Any) -> Iterator[PastEvent]:
+        after = key_after(options["after"], "event")
+        return events.past(names, after=after, since=options["since"], numbers=options["order"])
+
+    def _refuse_unknown(self, numbers: Iterable[str]) -> None:
+        wanted = {*numbers}
+        unknown = wanted - {*Order.objects.filter(number__in=wanted).values_list("number", flat=True)}
+        if unknown:
+            raise CommandError(f"Unknown order: {', '.join(sorted(unknown))}.")
 
     def _list(self) -> None:
         waiting = OrderEvent.objects.waiting().select_related("order").order_by("next_attempt_at")
