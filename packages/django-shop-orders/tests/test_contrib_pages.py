@@ -20,7 +20,7 @@ from shop_orders.contrib.pages import countries
 from shop_orders.contrib.pages.forms import CheckoutForm
 from shop_orders.contrib.pages.signals import order_link_asked
 from shop_orders.exceptions import ProviderUnavailable
-from shop_orders.models import Order
+from shop_orders.models import IncomingPayment, Order
 from shop_orders.payment_providers import HostedTestProvider
 from testproject.books.models import Book
 
@@ -449,3 +449,19 @@ def test_payments_by_hand_are_started_at_once(shopper, shop_settings):
     assert (shopper.path.endswith("/thanks/"), "Test Bank, 1" in text) == (True, True)
     assert payments.providers_for(Order.objects.get())
     assert form_tokens.is_valid(shopper.hidden()["form_token"])
+
+
+@pytest.mark.parametrize(
+    ("values", "is_shown"), [({}, True), ({"is_confirmed": False}, False), ({"amount": 0}, False)]
+)
+def test_money_that_is_held_is_not_asked_for_again(shopper, shop_settings, values, is_shown):
+    """Only what the provider has confirmed: the report of a stranger may be untrue."""
+    bank = {"BACKEND": "shop_orders.payment_providers.BankTransfer", "OPTIONS": {"account": "Test Bank, 1"}}
+    shop_settings(PAYMENT_PROVIDERS={"bank": bank})
+    shopper.place(payment="bank")
+    sent = {"provider": "till", "receipt": "R1", "amount": 10, "currency": "KES", "is_confirmed": True, **values}
+    if sent["amount"]:
+        IncomingPayment.objects.create(order=Order.objects.get(), **sent)
+    number = Order.objects.get().number
+    text = shopper.get(f"/store/orders/{number}/?token={guest_links.token_for(number)}")
+    assert ("We have received" in text, "Test Bank, 1" in text) == (is_shown, not is_shown)

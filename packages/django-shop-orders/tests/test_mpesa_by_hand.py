@@ -247,6 +247,7 @@ def test_till_payment_is_held_with_the_unpaid_orders_of_its_amount(order, send, 
     row = send("RKTQDM7W6S", "12.00", phone="2547 ***** 678")
     assert state(row) == ("held", "no_order")
     assert [(found.order, found.matches_phone) for found in candidates.of(row)] == [(order, True), (other, False)]
+    assert [found.matches for found in candidates.of(row)] == [["amount", "phone"], ["amount"]]
     assert payments.assign_incoming(row.pk, order.pk).order == order
     assert account_of(order) == PAID_ONCE
     assert account_of(other) == UNPAID

@@ -6,9 +6,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import compress
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
 from shop_orders.models import IncomingPayment, Order
@@ -31,6 +33,12 @@ class Candidate:
     matches_number: bool
     matches_amount: bool
     matches_phone: bool
+
+    @property
+    def matches(self) -> list[str]:
+        """The details that match, in words."""
+        are_same = (self.matches_number, self.matches_amount, self.matches_phone)
+        return list(compress((_("number"), _("amount"), _("phone")), are_same))
 
     @property
     def amount_due(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -21,7 +22,7 @@ from shop_orders.contrib.pages.delivery import DeliveryOption, by_code
 from shop_orders.contrib.pages.forms import FindOrderForm
 from shop_orders.contrib.pages.views.base import OrderPage, Page
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Customer, Order, OrderStatus, Payment, PaymentStatus
+from shop_orders.models import Customer, IncomingPayment, Order, OrderStatus, Payment, PaymentStatus
 from shop_orders.payment_providers import obstacle, payment_provider
 from shop_orders.pricing import Draft
 
@@ -114,6 +115,7 @@ class ShowOrder(OrderPage):
             "is_open": order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").exists(),
             "waits_until": waits_until(order),
             "is_on_its_way": _is_on_its_way(order),
+            "held_money": _held_money(order),
             "can_be_paid": awaits_money(order) and not _confirms_at_placement(order),
             "can_be_cancelled": OrderStatus.CANCELLED in lifecycle.allowed(order.status)
             and not any(line.shipped_quantity for line in lines),
@@ -190,6 +192,13 @@ def awaits_money(order: Order) -> bool:
     """Whether an amount is due that no provider has authorised yet, and that is not on its way."""
     is_due = order.amount_due > 0 and order.payment_status != PaymentStatus.AUTHORISED
     return is_due and not _is_on_its_way(order)
+
+
+def _held_money(order: Order) -> Decimal:
+    """What the customer sent by hand for the order, and staff have to look at."""
+    is_held = {"status": IncomingPayment.Status.HELD, "is_confirmed": True}
+    held = order.incoming_payments.filter(**is_held, currency=order.currency)
+    return sum(held.values_list("amount", flat=True), Decimal(0))
 
 
 def _is_on_its_way(order: Order) -> bool:
