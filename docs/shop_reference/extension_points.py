@@ -28,7 +28,7 @@ CLASSES: Mapping[str, tuple[str, str]] = {
         "PaymentService LocalPaymentService ServicePayment ServiceRefund",
     ),
     "In-memory implementations": ("shop_orders.testing", "MemoryProductSource MemoryProduct MemoryPaymentProvider"),
-    "Notifiers": ("shop_notify.notifiers", "Notifier SmsNotifier Message Receipt Report"),
+    "Notifiers": ("shop_notify.notifiers", "Notifier SmsNotifier Message Receipt Report Balance"),
     "HTTP for notifiers": ("shop_notify.notifiers.http", "Response"),
     "Kits of shop_notify": ("shop_notify.testing", "NotifierContract ReportContract Transport"),
     "Search backends": ("shop_catalog.search", "SearchBackend Prepared Group"),

@@ -105,7 +105,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "shop_notify": {
         "outbox": "put resend resend_once retry retry_dead",
-        "delivery": "wake_up deliver_due start_fallbacks receive_reports",
+        "delivery": "wake_up deliver_due start_fallbacks receive_reports check_balances",
         "notifiers": "get_notifier installed",
         "notifiers.http": "request failure_for retry_after_seconds",
         "queues": "wake",

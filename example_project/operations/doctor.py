@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
@@ -11,8 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import django
 import redis
@@ -26,7 +23,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
 from shop_core.addresses import supports_utf8
-from shop_notify.exceptions import UnknownNotifier
+from shop_notify.exceptions import DeliveryFailure, SetupFailure, TemporaryFailure, UnknownNotifier, UnknownOutcome
 from shop_notify.models import Notification, SetupProblem
 from shop_notify.notifiers import AfricasTalkingNotifier
 from shop_notify.notifiers import registry as notifiers
@@ -170,7 +167,7 @@ def gateways() -> Findings:
             yield Finding(what=f"Notifier {alias}: {error}", fix="Correct its variables; .env.example lists them.")
             continue
         if isinstance(notifier, AfricasTalkingNotifier):
-            yield from _africas_talking(alias, notifiers.options_of(alias))
+            yield from _africas_talking(alias, notifier)
     for alias in payment_providers.aliases():
         yield from _payment_provider(alias)
 
@@ -190,28 +187,39 @@ def _payment_provider(alias: str) -> Findings:
         yield Finding(what=f"{alias}: {problem.what}", fix=problem.fix, is_warning=problem.is_warning)
 
 
-def _africas_talking(alias: str, options: Mapping[str, Any]) -> Findings:
-    """Request the account's balance, which is free and needs the correct key."""
-    if not options.get("report_secret"):
+def _africas_talking(alias: str, notifier: AfricasTalkingNotifier) -> Findings:
+    """Ask for the account's balance, which is free, changes nothing and needs the correct key."""
+    if not notifiers.options_of(alias).get("report_secret"):
         yield Finding(
             what=f"Notifier {alias} has no secret, so delivery reports are refused.",
             fix="Set AFRICAS_TALKING_REPORT_SECRET to a long random text.",
             is_warning=True,
         )
-    host = "api.sandbox.africastalking.com" if options["username"] == "sandbox" else "api.africastalking.com"
-    base = options.get("base_url") or f"https://{host}"
-    address = f"{base.rstrip('/')}/version1/user?{urlencode({'username': options['username']})}"
-    status = _status(address, {"apiKey": options["api_key"], "Accept": "application/json"})
-    if status in {401, 403}:
+    try:
+        balance = notifier.fetch_balance()
+    except SetupFailure:
         yield Finding(
             what=f"The SMS gateway refuses the key of {alias}.",
             fix="Correct AFRICAS_TALKING_USERNAME and AFRICAS_TALKING_API_KEY; the sandbox has its own key.",
         )
-    elif status is None or status >= 500:
-        yield Finding(
-            what=f"The SMS gateway of {alias} cannot be reached.",
-            fix="Check that this machine can reach it over HTTPS.",
-        )
+    except DeliveryFailure as error:
+        if isinstance(error, TemporaryFailure | UnknownOutcome) and error.provider_code != "balance":
+            yield Finding(
+                what=f"The SMS gateway of {alias} cannot be reached.",
+                fix="Check that this machine can reach it over HTTPS.",
+            )
+        elif notifier.low_balance is not None:
+            yield Finding(
+                what=f"The SMS gateway of {alias} does not tell the balance.",
+                fix="Check AFRICAS_TALKING_URL, or leave out AFRICAS_TALKING_LOW_BALANCE.",
+            )
+    else:
+        if notifier.low_balance is not None and balance.amount < notifier.low_balance:
+            yield Finding(
+                what=f"The balance of {alias} is low: {balance.currency} {balance.amount}.",
+                fix="Top up the account at Africa's Talking: without money no SMS is sent.",
+                is_warning=True,
+            )
 
 
 def openid() -> Findings:
@@ -346,17 +354,6 @@ def run_check(name: str) -> list[Finding]:
         return [Finding(what=f"The check failed: {type(error).__name__}.", fix=fix)]
     except Exception as error:  # noqa: BLE001 - a failing check must not stop the doctor
         return [Finding(what=f"The check failed: {type(error).__name__}.", fix="Fix the other findings first.")]
-
-
-def _status(address: str, headers: Mapping[str, str]) -> int | None:
-    """The HTTP status of a URL, None if it cannot be reached."""
-    try:
-        _read(address, headers)
-    except urllib.error.HTTPError as error:
-        return error.code
-    except OSError:
-        return None
-    return 200
 
 
 def _read(address: str, headers: Mapping[str, str] | None = None) -> bytes:

@@ -113,6 +113,7 @@ if env.text("AFRICAS_TALKING_USERNAME", ""):
             "sender": env.text("AFRICAS_TALKING_FROM", "") or None,
             "base_url": env.url("AFRICAS_TALKING_URL", "", "http", "https"),
             "report_secret": env.text("AFRICAS_TALKING_REPORT_SECRET", ""),
+            "low_balance": env.number("AFRICAS_TALKING_LOW_BALANCE", 0) or None,
         },
     }
 

@@ -64,9 +64,9 @@ def texts(name):
 def sms(settings):
     """Settings of an Africa's Talking notifier whose gateway has this URL."""
 
-    def at(base_url):
+    def at(base_url, **more):
         options = {"username": "sandbox", "api_key": "very-secret-key", "base_url": base_url, "report_secret": "long"}
-        notifier = {"BACKEND": "africastalking", "OPTIONS": options}
+        notifier = {"BACKEND": "africastalking", "OPTIONS": {**options, **more}}
         return override_settings(SHOP_NOTIFY={**settings.SHOP_NOTIFY, "NOTIFIERS": {"sms": notifier}})
 
     return at
@@ -212,6 +212,19 @@ def test_the_sms_gateway_is_asked_whether_it_knows_the_key(db, sms, status, foun
     with answering(status) as address, sms(address):
         whats = [finding.what for finding in run_check("gateways")]
     assert whats == ([found] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ('{"UserData": {"balance": "KES 1785.50"}}', []),
+        ('{"UserData": {"balance": "KES 3.20"}}', ["The balance of sms is low: KES 3.20."]),
+        ("{}", ["The SMS gateway of sms does not tell the balance."]),
+    ],
+)
+def test_the_balance_of_the_sms_gateway(db, sms, body, found):
+    with answering(200, body) as address, sms(address, low_balance=500):
+        assert [finding.what for finding in run_check("gateways")] == found
 
 
 def test_a_gateway_that_is_not_there(db, sms):

@@ -26,6 +26,7 @@ class Gateway(ThreadingHTTPServer):
         self.accepted = []
         self.mode = "accept"
         self.code = 101
+        self.balance = "KES 1785.50"
         self.lock = threading.Lock()
 
     @property
@@ -80,6 +81,17 @@ class _Handler(BaseHTTPRequestHandler):
             server.paths.append(self.path)
             number = len(server.requests)
         getattr(self, f"respond_{server.mode}")(form, number)
+
+    def do_GET(self):
+        """The application data: https://developers.africastalking.com/docs/application."""
+        server = self.server
+        with server.lock:
+            server.paths.append(self.path)
+            server.headers.append(dict(self.headers))
+        if server.mode == "accept":
+            self._send(200, json.dumps({"UserData": {"balance": server.balance}}).encode(), "application/json")
+        else:
+            getattr(self, f"respond_{server.mode}")({"to": ""}, 1)
 
     def respond_accept(self, form, number):
         self._json(self._body(form, number))

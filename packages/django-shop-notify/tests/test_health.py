@@ -20,4 +20,4 @@ def test_health_reads_by_indexes_only():
             cursor.execute(f"EXPLAIN {query['sql']}")
             plan = "\n".join(line for (line,) in cursor.fetchall())
             assert "Seq Scan" not in plan, plan
-    assert len(queries) == 5
+    assert len(queries) == 6

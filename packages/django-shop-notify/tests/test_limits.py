@@ -414,7 +414,7 @@ def test_prune_command_takes_days(capsys):
 
 
 def test_jobs_run_when_due_and_are_overdue_when_they_do_not():
-    assert [job.name for job in jobs.overdue()] == ["fall_back", "deliver", "prune"]
+    assert [job.name for job in jobs.overdue()] == ["fall_back", "deliver", "check_balances", "prune"]
     queue()
     call_command("shop_notify_jobs")
     assert states() == ["sent"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import Count, Q
@@ -12,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import UnknownNotifier
-from shop_notify.models import Attempt, Notification, SetupProblem
+from shop_notify.models import AccountBalance, Attempt, Notification, SetupProblem
 from shop_notify.notifiers import registry
 
 
@@ -26,6 +28,8 @@ class NotifierHealth:
     is_ready: bool = False
     problem: str = ""
     problem_since: datetime | None = None
+    balance: str = ""
+    balance_low_since: datetime | None = None
     waiting: int = 0
     sending: int = 0
     dead: int = 0
@@ -40,9 +44,9 @@ def notifiers() -> list[NotifierHealth]:
     now = timezone.now()
     rows = Notification.objects.health(now)
     recent = _last_hour(now)
-    refused = _refused_setups()
+    parts = (_refused_setups(), _balances(), rows, recent)
     return [
-        NotifierHealth(**{**_state(alias), **refused.get(alias, {}), **rows.get(alias, {}), **recent.get(alias, {})})
+        NotifierHealth(**reduce(or_, (part.get(alias, {}) for part in parts), _state(alias)))
         for alias in dict.fromkeys([*app_settings.NOTIFIERS, *rows])
     ]
 
@@ -55,6 +59,13 @@ def oldest_due_at() -> datetime | None:
     """
     due = Notification.objects.due(timezone.now()).exclude(alias__in=list(_refused_setups()))
     return due.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def _balances() -> dict[str, dict[str, Any]]:
+    return {
+        row.alias: {"balance": f"{row.currency} {row.amount:.2f}", "balance_low_since": row.low_since}
+        for row in AccountBalance.objects.filter(alias__in=list(app_settings.NOTIFIERS))
+    }
 
 
 def _refused_setups() -> dict[str, dict[str, Any]]:

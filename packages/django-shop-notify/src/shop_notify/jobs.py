@@ -30,6 +30,12 @@ JOBS: tuple[Job, ...] = (
         consequence="Retries, and messages whose wake-up was lost, wait until another message is sent.",
     ),
     Job(
+        name="check_balances",
+        function=delivery.check_balances,
+        every=timedelta(hours=1),
+        consequence="Nobody is alarmed before an account at a provider is empty and its messages wait.",
+    ),
+    Job(
         name="prune",
         function=pruning.prune,
         every=timedelta(days=1),

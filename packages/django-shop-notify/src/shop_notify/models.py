@@ -360,6 +360,23 @@ class SetupProblem(models.Model):
         return self.alias
 
 
+class AccountBalance(models.Model):
+    """What was left in the account of an alias when its provider was last asked."""
+
+    alias = models.CharField(max_length=50, unique=True)
+    amount = models.DecimalField(max_digits=16, decimal_places=4)
+    currency = models.CharField(max_length=3, blank=True)
+    checked_at = models.DateTimeField()
+    low_since = models.DateTimeField(null=True, blank=True, help_text=_("Since when it is below the limit."))
+
+    class Meta:
+        verbose_name = _("account balance")
+        verbose_name_plural = _("account balances")
+
+    def __str__(self) -> str:
+        return f"{self.alias}: {self.currency} {self.amount}"
+
+
 class RouteFailure(models.Model):
     """The last time that the routes of an event failed, so that a message was not written."""
 

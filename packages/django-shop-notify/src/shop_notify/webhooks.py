@@ -25,7 +25,8 @@ MAX_REPORT_BYTES = 256 * 1024
 @require_http_methods(["GET", "POST"])
 def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001
     """Receive a provider's delivery reports. A caller that does not prove that it is the provider gets a 404."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_REPORT_BYTES:
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if not (length.isascii() and length.isdigit() and int(length[:20]) <= MAX_REPORT_BYTES):
         return HttpResponse(status=413)
     try:
         challenge = reports.receive_request(alias, request)

@@ -120,6 +120,8 @@ class NotifierOut(Schema):
     is_ready: bool
     problem: str
     problem_since: Time | None
+    balance: str
+    balance_low_since: Time | None
     waiting: int
     sending: int
     dead: int

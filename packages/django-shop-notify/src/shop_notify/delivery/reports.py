@@ -18,7 +18,7 @@ from shop_notify.masking import mask
 from shop_notify.models import FORWARD, DeliveryReport, Notification, State
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Report
-from shop_notify.recipients import suppressions
+from shop_notify.recipients import suppressions, wishes
 from shop_notify.signals import notification_delivered, notification_failed
 from shop_notify.storable import storable_text, stored_id
 
@@ -55,10 +55,18 @@ def receive_reports(alias: str, reports: Iterable[Report]) -> int:
 def _receive(alias: str, report: Report) -> bool:
     if report.suppress and report.address:
         suppressions.suppress(registry.notifier_class(alias).channel, report.address, reason=report.suppress)
+    if report.wish:
+        _receive_wish(alias, report)
+        return False
     provider_id = stored_id(report.provider_id, 200)
     if not provider_id:
         return False
     return _store_and_apply(alias, provider_id, report)
+
+
+def _receive_wish(alias: str, report: Report) -> None:
+    channel = registry.notifier_class(alias).channel
+    wishes.record_wish(alias, channel, report.address, wish=report.wish, message_id=report.provider_id, at=report.at)
 
 
 @in_transaction(Notification)

@@ -27,6 +27,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="AccountBalance",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("alias", models.CharField(max_length=50, unique=True)),
+                ("amount", models.DecimalField(decimal_places=4, max_digits=16)),
+                ("currency", models.CharField(blank=True, max_length=3)),
+                ("checked_at", models.DateTimeField()),
+                (
+                    "low_since",
+                    models.DateTimeField(blank=True, help_text="Since when it is below the limit.", null=True),
+                ),
+            ],
+            options={
+                "verbose_name": "account balance",
+                "verbose_name_plural": "account balances",
+            },
+        ),
+        migrations.CreateModel(
             name="SetupProblem",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

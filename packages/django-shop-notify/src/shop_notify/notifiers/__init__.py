@@ -10,7 +10,7 @@ from shop_notify.exceptions import (
 )
 from shop_notify.notifiers import http
 from shop_notify.notifiers.africas_talking import AfricasTalkingNotifier
-from shop_notify.notifiers.base import Message, Notifier, Receipt, Report, require_secret
+from shop_notify.notifiers.base import Balance, Message, Notifier, Receipt, Report, require_secret
 from shop_notify.notifiers.console import ConsoleNotifier
 from shop_notify.notifiers.email import EmailNotifier
 from shop_notify.notifiers.memory import MemoryNotifier
@@ -23,6 +23,7 @@ __all__ = [
     "AddressRefused",
     "AfricasTalkingNotifier",
     "AfricasTalkingWhatsAppNotifier",
+    "Balance",
     "ConsoleNotifier",
     "EmailNotifier",
     "MemoryNotifier",

@@ -1,24 +1,27 @@
 """SMS by Africa's Talking, with the official SDK.
 
 Documentation of the fields read here: https://developers.africastalking.com/docs/sms/sending/bulk (status codes) and
-https://developers.africastalking.com/docs/sms/notifications (delivery reports).
+https://developers.africastalking.com/docs/sms/notifications (delivery reports, opt-outs, incoming messages).
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import PermanentFailure, ReportRefused, SetupFailure, TemporaryFailure, UnknownOutcome
-from shop_notify.notifiers.base import Message, Receipt, Report, require_secret
+from shop_notify.notifiers.base import Balance, Message, Receipt, Report, require_secret
 from shop_notify.notifiers.http import failure_for
-from shop_notify.notifiers.sms import SmsNotifier
+from shop_notify.notifiers.sms import SmsNotifier, is_phone
 from shop_notify.segments import count_segments
 
 logger = logging.getLogger(__name__)
@@ -47,7 +50,8 @@ class AfricasTalkingNotifier(SmsNotifier):
     """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` selects another host, for tests.
 
     ``report_secret`` is the last part of the delivery-report URL, since the gateway signs nothing.
-    With ``repeat_unknown`` a message whose outcome is unknown is sent once more.
+    With ``repeat_unknown`` a message whose outcome is unknown is sent once more. With ``low_balance``, an amount in
+    the currency of the account, staff are alarmed when less is left.
     """
 
     extra = "django-shop-notify[africastalking]"
@@ -63,20 +67,20 @@ class AfricasTalkingNotifier(SmsNotifier):
         base_url: str = "",
         report_secret: str = "",
         repeat_unknown: bool = False,
+        low_balance: Decimal | int | str | None = None,
     ) -> None:
         super().__init__(alias=alias, repeat_unknown=repeat_unknown)
         if not username or not api_key:
             raise ValueError(_("“username” and “api_key” are required."))
         self.sender = sender or None
         self.report_secret = report_secret
-        self._client = self._make_client(username, api_key, base_url)
-
-    def _make_client(self, username: str, api_key: str, base_url: str) -> Any:
+        self.low_balance = _amount(low_balance)
         try:
-            from shop_notify.notifiers.africas_talking_client import SmsClient
+            from shop_notify.notifiers.africas_talking_client import AccountClient, SmsClient
         except ImportError as error:
             raise ValueError(_("Install the SDK with `pip install django-shop-notify[africastalking]`.")) from error
-        return SmsClient(username, api_key, base_url=base_url)
+        self._client = SmsClient(username, api_key, base_url=base_url)
+        self._account = AccountClient(username, api_key, base_url=base_url)
 
     def send(self, message: Message) -> Receipt:
         text = message.text.strip()
@@ -88,12 +92,21 @@ class AfricasTalkingNotifier(SmsNotifier):
             raise PermanentFailure(str(error), provider_code="invalid") from error
         return read_response(response.status, response.text, response.retry_after, text=text)
 
+    def fetch_balance(self) -> Balance:
+        """What is left in the account: https://developers.africastalking.com/docs/application."""
+        response = self._account.fetch_application_data()
+        if not 200 <= response.status < 300:
+            raise failure_for(response.status, response.text[:200], retry_after=response.retry_after)
+        return read_balance(response.text)
+
     def read_report(self, request: HttpRequest) -> Iterable[Report]:
         require_secret(request, self.report_secret)
         if request.method != "POST":
             raise ReportRefused(_("Delivery reports are sent by POST."))
         data = request.POST
-        phone = "+" + data.get("phoneNumber", "").strip().lstrip("+")
+        if "text" in data and "from" in data:
+            return self._read_incoming(data)
+        phone = _phone(data.get("phoneNumber", ""))
         status = data.get("status", "")
         reason = data.get("failureReason", "")
         if not status and data.get("senderId"):
@@ -111,6 +124,37 @@ class AfricasTalkingNotifier(SmsNotifier):
                 suppress="stop" if reason == "UserInBlackList" else "",
             )
         ]
+
+    def _read_incoming(self, data: Mapping[str, str]) -> list[Report]:
+        """A message that somebody has sent to the short code: their wish, or nothing that concerns delivery."""
+        wish = self.wish_in(data["text"], names=[self.sender or "", data.get("to", "")])
+        phone = _phone(data["from"])
+        if not wish or not is_phone(phone):
+            return []
+        return [
+            Report(
+                provider_id=data.get("id") or data.get("linkId") or f"{data.get('date', '')} {data['text']}",
+                status=wish.upper(),
+                state="sent",
+                address=phone,
+                wish=wish,
+                at=_time(data.get("date", "")),
+            )
+        ]
+
+
+def _phone(text: str) -> str:
+    """The phone number with its plus sign, which a form that does not encode it turns into a space."""
+    return "+" + text.strip().lstrip("+")
+
+
+def _time(text: str) -> datetime | None:
+    """The time of an incoming message, None if it cannot be read; UTC if it names no zone."""
+    try:
+        found = parse_datetime(text.strip().replace(" ", "T"))
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def read_response(status: int, body: str, retry_after: str | None, *, text: str) -> Receipt:
@@ -172,6 +216,39 @@ def _read_recipient(recipient: Any, *, text: str) -> Receipt:
     if code in REFUSED:
         raise PermanentFailure(status, provider_code=str(code), suppress="stop" if code in OPTED_OUT else "")
     raise UnknownOutcome(_("The gateway responded with an unknown code."), provider_code=str(code))
+
+
+def read_balance(body: str) -> Balance:
+    """The balance of a response such as ``{"UserData": {"balance": "KES 1785.50"}}``.
+
+    Raises:
+        UnknownOutcome: it has none.
+    """
+    try:
+        currency, amount = str(json.loads(body)["UserData"]["balance"]).split()
+        balance = Balance(currency=currency.upper(), amount=Decimal(amount.replace(",", "")))
+    except (ValueError, TypeError, KeyError, InvalidOperation, RecursionError):
+        balance = None
+    if balance is None or not balance.amount.is_finite() or not re.fullmatch("[A-Z]{3}", balance.currency):
+        raise UnknownOutcome(_("The gateway's response has no balance."), provider_code="balance")
+    return balance
+
+
+def _amount(value: Decimal | int | str | None) -> Decimal | None:
+    """The amount of an option; None for none.
+
+    Raises:
+        ValueError: it is not an amount.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        amount = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError):
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(_("“low_balance” must be an amount such as 500."))
+    return amount
 
 
 def _read_cost(text: str) -> tuple[str, Decimal | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from africastalking.Application import ApplicationService
 from africastalking.SMS import SMSService
 from africastalking.Whatsapp import WhatsappService
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -140,6 +141,19 @@ class SmsClient(_Transport, SMSService):
         super()._init_service()
         if self._own_url:
             self._baseUrl = self._contentUrl = f"{self._own_url}/version1"
+
+
+class AccountClient(_Transport, ApplicationService):
+    """``ApplicationService`` for one account; ``base_url`` as for ``SmsClient``."""
+
+    def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
+        self._own_url = base_url.rstrip("/")
+        super().__init__(username, api_key)
+
+    def _init_service(self) -> None:
+        super()._init_service()
+        if self._own_url:
+            self._baseUrl = f"{self._own_url}/version1"
 
 
 class WhatsappClient(_Transport, WhatsappService):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -47,11 +47,22 @@ class Receipt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Balance:
+    """What is left in the account at the provider."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """A delivery report. ``state`` is ``sent``, ``delivered``, ``read`` or ``failed``.
 
     ``address``, if given, must be the one to which the message was sent. ``suppress`` names a reason to suppress it
     (bounce, complaint, stop); a report with ``address`` and ``suppress`` needs no ``provider_id``.
+
+    ``wish`` is ``stop`` or ``start`` if the person at ``address`` has sent that word (``SmsNotifier.wish_in``), at the
+    time ``at``. ``provider_id`` is then the id of that message. The latest wish counts, in whatever order they arrive.
     """
 
     provider_id: str = ""
@@ -60,6 +71,8 @@ class Report:
     address: str = ""
     detail: str = ""
     suppress: str = ""
+    wish: str = ""
+    at: datetime | None = None
 
 
 class Notifier:
@@ -97,6 +110,9 @@ class Notifier:
     extra: ClassVar[str] = ""
     """What must be installed besides the notifier's own package, such as ``django-shop-notify[africastalking]``."""
 
+    low_balance: Decimal | None = None
+    """Staff are alarmed if the balance of the account is below this amount. None: it is not asked for."""
+
     repeats_unknown: bool = True
     """Whether a message whose outcome is unknown is sent again."""
 
@@ -128,6 +144,15 @@ class Notifier:
             UnknownOutcome: it may have been sent.
         """
         raise NotImplementedError
+
+    def fetch_balance(self) -> Balance | None:
+        """What is left in the account, asked of the provider; None if it has no balance. Nothing changes there.
+
+        Raises:
+            SetupFailure: the provider refuses the key.
+            TemporaryFailure, UnknownOutcome: it gives no answer that can be read.
+        """
+        return None
 
     def read_report(self, request: HttpRequest) -> Iterable[Report]:  # noqa: ARG002
         """The delivery reports in a provider's request. Authenticate first.

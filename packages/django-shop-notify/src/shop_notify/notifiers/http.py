@@ -53,10 +53,12 @@ class Response:
 
     @property
     def is_success(self) -> bool:
+        """Whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
     def text(self) -> str:
+        """The body as UTF-8; bytes that are not become a question mark."""
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:

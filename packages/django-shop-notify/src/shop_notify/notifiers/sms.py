@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import ClassVar
@@ -13,6 +14,9 @@ from shop_notify.conf import app_settings
 from shop_notify.exceptions import AddressRefused
 from shop_notify.notifiers.base import Notifier
 
+STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe"})
+START_WORDS = frozenset({"start", "unstop"})
+MOST_OF_WISH = 160
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
@@ -42,6 +46,33 @@ class SmsNotifier(Notifier):
         """Accept valid E.164 numbers of the countries in ``PHONE_REGIONS``."""
         check_phone(address, app_settings.PHONE_REGIONS)
 
+    @staticmethod
+    def wish_in(text: str, *, names: Iterable[str] = ()) -> str:
+        """``stop`` or ``start`` if a person has sent that word, in any case, with spaces or punctuation; else empty.
+
+        The word may stand beside one of ``names``, such as the sender id.
+        """
+        written = _letters(text)
+        for name in ("", *map(_letters, names)):
+            words = {written.removeprefix(name), written.removesuffix(name)}
+            if words & STOP_WORDS:
+                return "stop"
+            if words & START_WORDS:
+                return "start"
+        return ""
+
+
+def _letters(text: str) -> str:
+    """The letters and digits of a short text, in lower case; empty for a long one."""
+    if len(text) > MOST_OF_WISH:
+        return ""
+    return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
+
+
+def is_phone(address: str) -> bool:
+    """Whether a text is a phone number in E.164 form."""
+    return _E164.fullmatch(address) is not None
+
 
 def check_phone(address: str, regions: Iterable[str]) -> None:
     """Accept only valid E.164 numbers of these countries, without premium-rate numbers.
@@ -51,7 +82,7 @@ def check_phone(address: str, regions: Iterable[str]) -> None:
     """
     import phonenumbers
 
-    if not _E164.fullmatch(address):
+    if not is_phone(address):
         raise AddressRefused(_("This is not a phone number in E.164 form, such as +254711000001."))
     number = phonenumbers.parse(address)
     if not phonenumbers.is_valid_number(number):

@@ -28,12 +28,18 @@ def suppress(channel: str, address: str, *, reason: str, note: str = "") -> None
         )
 
 
-def lift_suppression(channel: str, address: str) -> bool:
-    """Send messages to this address again. Returns whether it was suppressed."""
-    if not storable.is_storable(channel + address):
+def lift_suppression(channel: str, address: str, *, reason: str = "") -> bool:
+    """Send messages to this address again. Returns whether it was suppressed.
+
+    With ``reason``, only a suppression for that reason is lifted.
+    """
+    if not storable.is_storable(channel + address + reason):
         return False
     known = [stored_form(address), *_hashes(stored_form(address))]
-    return bool(Suppression.objects.filter(channel=channel, address__in=known).delete()[0])
+    rows = Suppression.objects.filter(channel=channel, address__in=known)
+    if reason:
+        rows = rows.filter(reason=reason)
+    return bool(rows.delete()[0])
 
 
 def suppressed(channel: str, addresses: Iterable[str]) -> set[str]:

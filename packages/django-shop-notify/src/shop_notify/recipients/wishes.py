@@ -1,0 +1,59 @@
+"""Wishes of people who have sent STOP or START. They are stored as reports, and the latest one counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+from shop_core.db.transactions import connection_of, in_transaction
+
+from shop_notify.models import DeliveryReport, Suppression
+from shop_notify.recipients import suppressions
+from shop_notify.storable import stored_id
+
+STOP, START = "STOP", "START"
+_PREFIX = "wish:"
+"""Begins the ids of these reports, so that no message has one of them."""
+
+
+@in_transaction(DeliveryReport)
+def record_wish(alias: str, channel: str, address: str, *, wish: str, message_id: str, at: datetime | None) -> bool:
+    """Record that somebody has sent STOP or START, and suppress or permit the address. Returns whether it was new.
+
+    A repeated message changes nothing. START permits only an address that was suppressed for STOP, not one that
+    bounced or that staff have entered.
+    """
+    now = timezone.now()
+    _stored, is_new = DeliveryReport.objects.get_or_create(
+        alias=alias,
+        provider_id=stored_id(f"{_PREFIX}{message_id}", 200),
+        status=wish.upper(),
+        address=suppressions.stored_form(address),
+        # A time in the future would make every later wish look older.
+        defaults={"state": "sent", "received_at": min(at or now, now)},
+    )
+    if is_new:
+        apply_latest_wish(alias, channel, address)
+        # Another message of this person may be recorded at this moment. Neither transaction sees the other's row.
+        using = connection_of(DeliveryReport).alias
+        transaction.on_commit(lambda: apply_latest_wish(alias, channel, address), using=using, robust=True)
+    return is_new
+
+
+@in_transaction(DeliveryReport)
+def apply_latest_wish(alias: str, channel: str, address: str) -> None:
+    """Suppress or permit an address by the latest wish that was sent from it. Locks its wishes."""
+    wishes = DeliveryReport.objects.select_for_update().filter(
+        alias=alias,
+        address=suppressions.stored_form(address),
+        status__in=(STOP, START),
+        provider_id__startswith=_PREFIX,
+    )
+    latest = max(wishes.order_by("pk"), key=lambda wish: (wish.received_at, wish.pk), default=None)
+    if latest is None:
+        return
+    if latest.status == STOP:
+        suppressions.suppress(channel, address, reason=Suppression.Reason.STOP)
+    else:
+        suppressions.lift_suppression(channel, address, reason=Suppression.Reason.STOP)
