@@ -19,6 +19,8 @@ INSTALLED_APPS = [
     "taggit",
     "django.contrib.staticfiles",
 ]
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    INSTALLED_APPS.append("django.contrib.postgres")  # the columns of Wagtail's search
 WAGTAIL_SITE_NAME = "A bakery"
 WAGTAILADMIN_BASE_URL = "https://bakery.example.org"
 MEDIA_URL = "/media/"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib import admin
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, models, transaction
 from django.test.utils import isolate_apps
 from shop_orders import checks
@@ -42,6 +42,71 @@ def page():
             "picture": models.ForeignKey(picture, on_delete=models.CASCADE),
         }
         yield type("Page", (models.Model,), {**module, **fields})
+
+
+def amount(**options):
+    return models.DecimalField(max_digits=9, decimal_places=2, **options)
+
+
+def text(**options):
+    return models.CharField(max_length=9, **options)
+
+
+ODD_MODELS = {
+    "Flags": {"headline": text(), "price": amount(), "live": models.BooleanField(), "is_draft": models.BooleanField()},
+    "States": {"name": text(), "price": amount(), "status": text(choices=[("draft", "draft"), ("sold", "sold")])},
+    "Keyed": {"id": models.UUIDField(primary_key=True), "name": text(), "price": amount(), "token": text(unique=True)},
+    "Größe": {"name": text(), "preis": amount()},
+    "NetAndGross": {"name": text(), "net_price": amount(), "gross_price": amount()},
+    "Reduced": {"name": text(), "price": amount(), "sale_price": amount(null=True), "old_price": amount(null=True)},
+    "Nameless": {"isbn": text(unique=True), "price": amount(), "__str__": lambda row: row.isbn},
+    "Coloured": {"colour": text(), "price": amount(), "max_quantity": models.IntegerField()},
+    "Cents": {"name": text(), "price_cents": models.IntegerField()},
+    "Measured": {"name": text(), "rating": models.FloatField(), "length": amount()},
+}
+UNKNOWN_NAME = "No field looks like a name: the name is {}. Change it if customers read another."
+ON_SALE = '{} may say which rows are on sale. If so, add a condition to "filters".'
+PROPOSED = {
+    "Flags": ("id headline price", {"live": True}, UNKNOWN_NAME.format("headline"), ON_SALE.format("is_draft")),
+    "States": ("id name price", None, ON_SALE.format("status")),
+    "Keyed": ("id name price", None),
+    "Reduced": ("id name price", None, "sale_price may be the price too. If so, name it with --price."),
+    "Nameless": ("isbn __str__ price", None, UNKNOWN_NAME.format("__str__")),
+    "Coloured": ("id colour price", None, UNKNOWN_NAME.format("colour")),
+}
+ASKED = {
+    "Größe": "books.Größe has no field that looks like a price. It has: id, name, preis. Name it with --price.",
+    "NetAndGross": "More than one field of books.NetAndGross may be the price: net_price, gross_price. "
+    "Name one with --price.",
+    "Cents": "books.Cents has no field that looks like a price. It has: id, name, price_cents. Name it with --price.",
+    "Measured": "books.Measured has no field that looks like a price. It has: id, name, rating, length. "
+    "Name it with --price.",
+}
+USUAL = ("No field looks like a stock", "The primary key is", "KES is an example")
+
+
+@pytest.mark.parametrize("name", ODD_MODELS)
+@isolate_apps("testproject.books")
+def test_quickstart_proposes_what_fits_an_odd_model_or_asks(settings, monkeypatch, name):
+    fields = {
+        key: field.clone() if isinstance(field, models.Field) else field for key, field in ODD_MODELS[name].items()
+    }
+    model = type(name, (models.Model,), {"__module__": "testproject.books.models", **fields})
+    monkeypatch.setattr(shop_orders_quickstart, "_model", lambda _name: model)
+    out, err = StringIO(), StringIO()
+    if name in ASKED:
+        with pytest.raises(CommandError) as asked:
+            call_command("shop_orders_quickstart", "books.Odd", stdout=out, stderr=err)
+        assert (str(asked.value), out.getvalue()) == (ASKED[name], "")
+        return
+    call_command("shop_orders_quickstart", "books.Odd", stdout=out, stderr=err)
+    namespace = {}
+    exec(out.getvalue(), namespace)
+    found = namespace["SHOP_ORDERS"]["PRODUCT_SOURCE"]["OPTIONS"]
+    chosen, filters, *hints = PROPOSED[name]
+    assert f"{found['ref']} {found['name']} {found['price']}" == chosen
+    assert (found.get("filters"), found.get("stock")) == (filters, None)
+    assert [line for line in err.getvalue().splitlines() if not line.startswith(USUAL)] == hints
 
 
 def test_quickstart_proposes_no_position_as_the_reference(page, monkeypatch):

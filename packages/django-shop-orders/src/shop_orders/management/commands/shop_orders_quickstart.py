@@ -15,6 +15,8 @@ NO_PRICES = ("cost", "purchase", "old", "compare", "discount", "tax", "vat", "ra
 STOCKS = ("stock", "on_hand", "quantity", "in_stock", "inventory", "stock_quantity", "available", "units")
 REFS = ("sku", "isbn", "ean", "code", "article_number", "reference", "slug")
 IMAGES = ("image", "picture", "photo", "cover", "thumbnail")
+UNSOLD = ("draft", "deleted", "hidden", "archived", "removed", "private", "discontinued", "status", "state")
+"""A flag or a choice with one of these words in its name may say that a row is not on sale."""
 FLAGS = ("live", "is_active", "is_listed", "is_published", "active", "published", "available", "visible", "enabled")
 
 
@@ -52,6 +54,8 @@ SHOP_ORDERS = {{
             self.stderr.write(
                 f"{found['price']} may not be the price that customers pay. Name the right one with --price."
             )
+        if not options["price"] and (others := [name for name in _prices(model) if name != found["price"]]):
+            self.stderr.write(f"{', '.join(others)} may be the price too. If so, name it with --price.")
         for hint in self._hints(model, found):
             self.stderr.write(hint)
         if not options["currency"] and not app_settings.get("CURRENCY", ""):
@@ -69,7 +73,7 @@ SHOP_ORDERS = {{
             "model": model._meta.label,
             # Another unique column may be a position, such as the path of a tree: it then names another row.
             "ref": _pick(unique, REFS, only_known=True) or model._meta.pk.name,
-            "name": _pick(texts, NAMES) or _pick([*long_texts, *unique], NAMES, only_known=True) or "__str__",
+            "name": _pick([*texts, *long_texts, *unique], NAMES, only_known=True) or _text(model, texts),
             "price": price,
         }
         stock = _pick([field for field in counts if field.name != price], STOCKS, only_known=True, part="stock")
@@ -82,6 +86,10 @@ SHOP_ORDERS = {{
         }
 
     def _hints(self, model: type[models.Model], found: dict[str, Any]) -> Iterable[str]:
+        if found["name"] not in NAMES:
+            yield f"No field looks like a name: the name is {found['name']}. Change it if customers read another."
+        if unsold := [name for name in _flags(model) if name not in found.get("filters", {})]:
+            yield f'{", ".join(unsold)} may say which rows are on sale. If so, add a condition to "filters".'
         if "stock" not in found:
             yield 'No field looks like a stock, so stock is not tracked. Add "stock": "<field>" if there is one.'
         fields = {field.name: field for field in model._meta.concrete_fields}
@@ -112,10 +120,16 @@ def _model(text: str) -> type[models.Model]:
 def _price(model: type[models.Model], fields: list[Any]) -> str:
     numbers = [field for field in fields if isinstance(field, (models.DecimalField, models.FloatField))]
     counts = [field for field in fields if isinstance(field, models.IntegerField)]
-    likely = [field for field in numbers if not any(word in field.name for word in NO_PRICES)]
+    likely = _prices(model)
     properties = [name for name in PRICES if isinstance(getattr(model, name, None), property)]
+    known = next((name for name in PRICES if name in likely), "")
+    if len(likely) > 1 and not known:
+        raise CommandError(
+            f"More than one field of {model._meta.label} may be the price: {', '.join(likely)}. Name one with --price."
+        )
     found = (
-        _pick(likely, PRICES, only_known=True, part="price")
+        known
+        or next(iter(likely), "")
         or _pick(counts, PRICES, only_known=True)
         or next(iter(properties), "")
         or _pick(numbers, ("cost",), only_known=True)
@@ -126,6 +140,27 @@ def _price(model: type[models.Model], fields: list[Any]) -> str:
             f"{model._meta.label} has no field that looks like a price. It has: {names}. Name it with --price."
         )
     return found
+
+
+def _prices(model: Any) -> list[str]:
+    """The number fields that may be the price to pay."""
+    numbers = [
+        field for field in model._meta.concrete_fields if isinstance(field, (models.DecimalField, models.FloatField))
+    ]
+    names = [field.name for field in numbers if not any(word in field.name for word in NO_PRICES)]
+    return [name for name in names if name in PRICES or "price" in name]
+
+
+def _flags(model: Any) -> list[str]:
+    """The fields that may say which rows are on sale."""
+    flags = [field for field in model._meta.concrete_fields if isinstance(field, models.BooleanField) or field.choices]
+    return [field.name for field in flags if field.name in FLAGS or any(word in field.name for word in UNSOLD)]
+
+
+def _text(model: type[models.Model], texts: list[Any]) -> str:
+    """What names a row if no field looks like a name: the model's own text, else its first text field."""
+    has_text = model.__str__ is not models.Model.__str__
+    return "__str__" if has_text or not texts else str(texts[0].name)
 
 
 def _image(model: type[models.Model]) -> str:
