@@ -427,6 +427,56 @@ def test_pages_are_german_for_germans(shopper, settings):
     assert "In Ihrem Warenkorb" in text or "Ihr Warenkorb" in text
 
 
+@pytest.fixture
+def engraved(shop_settings, settings):
+    options = settings.SHOP_ORDERS["PRODUCT_SOURCE"]["OPTIONS"]
+    names = {"line_options": "engravings", "needs_delivery": "is_printed"}
+    source = {"BACKEND": "testproject.engraving.EngravingSource", "OPTIONS": {**options, **names}}
+    shop_settings(PRODUCT_SOURCE=source)
+
+
+def test_line_with_options_is_another_line_and_changed_by_itself(shopper, engraved):
+    for name in ("Anna", "Ben", "Ben", " "):
+        shopper.add(**{"option.Engraving": name})
+    assert [shopper.text.count(f"Engraving: {name}") for name in ("Anna", "Ben")] == [1, 1]
+    lines = re.findall(r'name="line" value="([^"]+)"', shopper.text)[::2]
+    assert len(lines) == 3
+    assert "Choose one of them." in shopper.post("/store/cart/change/", product="978-1", quantity="4")
+    assert "Choose one of them." in shopper.post("/store/cart/change/", product="978-1", remove="1")
+    shopper.post("/store/cart/change/", line=lines[0], product="978-1", quantity="4")
+    text = shopper.post("/store/cart/change/", line=lines[2], product="978-1", remove="1", name="Trees of Kenya")
+    assert "Trees of Kenya was removed." in text
+    assert "There is no line" in shopper.post("/store/cart/change/", line="nothing", quantity="1")
+    shopper.enter()
+    assert "Engraving: Anna" in shopper.text
+    shopper.post("/store/checkout/place/", **shopper.hidden())
+    assert "Engraving: Ben" in shopper.pay("pay")
+    lines = Order.objects.get().lines.values_list("quantity", "options")
+    assert sorted(lines, key=str) == [(2, {"Engraving": "Ben"}), (4, {"Engraving": "Anna"})]
+
+
+def test_options_that_are_refused_are_said_with_the_product(shopper, engraved):
+    assert "has no option" in shopper.add(**{"option.Colour": "red"})
+    assert shopper.path == "/store/cart/"
+
+
+def test_too_many_units_are_said_in_the_cart(shopper, shop_settings):
+    shopper.add(5)
+    shop_settings(MAX_QUANTITY=2)
+    text = shopper.get("/store/cart/")
+    assert ("At most 2 of" in text, "Go to checkout" in text) == (True, False)
+
+
+def test_what_is_not_delivered_needs_no_address(shopper, engraved, monkeypatch):
+    monkeypatch.setattr(Book, "is_printed", False)
+    shopper.add()
+    assert "Where to?" not in shopper.get("/store/checkout/")
+    shopper.enter(line1="", city="")
+    shopper.post("/store/checkout/place/", **shopper.hidden())
+    order = Order.objects.get()
+    assert (order.shipping_address, shopper.path) == ({}, f"/store/orders/{order.number}/pay/")
+
+
 @pytest.mark.skipif(not shutil.which("xgettext"), reason="the tools of gettext are not installed")
 def test_every_text_is_translated(tmp_path):
     source = Path(package.__file__).parent

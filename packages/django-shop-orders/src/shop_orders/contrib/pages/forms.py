@@ -160,6 +160,7 @@ class CheckoutForm(AddressFields):
             del self.fields["address"]
         if [*self.deliveries] == [""]:
             del self.fields["delivery"]
+        self.needs_address = any(option.needs_address for option in self.deliveries.values())
         for name in self.ADDRESS:
             field: Any = self.fields[name]
             field.is_needed, field.required = field.required, False

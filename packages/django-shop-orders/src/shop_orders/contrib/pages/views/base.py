@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from shop_core.db.transactions import non_atomic
 
 from shop_orders import pages, visitors
-from shop_orders.contrib.pages.delivery import DeliveryOption
+from shop_orders.contrib.pages.delivery import DeliveryOption, by_code
 from shop_orders.exceptions import TooManyRequests
 from shop_orders.models import Order
 from shop_orders.pricing import Draft
@@ -67,6 +67,12 @@ class Page(View):
         """
         del draft
         return ()
+
+    def deliveries(self, draft: Draft) -> Mapping[str, DeliveryOption]:
+        """The options by their codes. What is not delivered needs no address."""
+        if not draft.needs_delivery:
+            return {"": DeliveryOption(needs_address=False)}
+        return by_code(self.delivery_options(draft))
 
 
 class OrderNotFound(Http404):

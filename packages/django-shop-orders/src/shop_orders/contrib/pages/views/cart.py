@@ -16,6 +16,9 @@ from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Cart
 from shop_orders.product_sources import product_source
 
+OPTION = "option."
+"""The names of fields with an option of a line begin with it."""
+
 
 class ShowCart(Page):
     """The cart with current prices, and what changed since the products were added."""
@@ -29,7 +32,10 @@ class ShowCart(Page):
 
 
 class AddToCart(Page):
-    """Add a product of a form with ``product``, ``quantity`` (1 if it is left out) and ``back``, the form's page."""
+    """Add a product of a form with ``product``, ``quantity`` (1 if it is left out) and ``back``, the form's page.
+
+    A field ``option.NAME`` is a text for the option NAME of the line. One that is left empty is no option.
+    """
 
     throttle = "cart"
 
@@ -37,7 +43,7 @@ class AddToCart(Page):
         ref, quantity = ref_of(request), quantity_of(request, default=1)
         response, name = self.response(), name_of(ref)
         try:
-            cart = pages.add_to_cart(request, response, ref, quantity)
+            cart = pages.add_to_cart(request, response, ref, quantity, options=options_of(request))
         except ShopOrdersError as error:
             return self.refused(name, refusals.sentence(error, {ref: name}))
         return self.added(response, name, cart)
@@ -60,24 +66,30 @@ class AddToCart(Page):
 
 
 class ChangeCart(Page):
-    """Set the quantity of a product; 0 removes it, as does the field ``remove``."""
+    """Set the quantity of a ``line``, or of a ``product`` that one line has. 0 or the field ``remove`` removes it.
+
+    ``name`` is shown after it was removed.
+    """
 
     throttle = "cart"
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        ref, quantity = ref_of(request), quantity_of(request, default=-1)
-        if "remove" in request.POST:
-            quantity = 0
+        line, ref, quantity = request.POST.get("line", ""), ref_of(request), quantity_of(request, default=-1)
+        is_removed = "remove" in request.POST or quantity == 0
         cart = pages.current_cart(request)
-        if cart is not None and quantity == 0:
-            carts.remove_item(cart, ref)
-            messages.success(request, _("%(name)s was removed.") % {"name": request.POST.get("name", "")[:200] or ref})
-        elif cart is not None:
+        if cart is not None:
             try:
-                carts.set_quantity(cart, ref, quantity)
+                _change(cart, line, ref, 0 if is_removed else quantity)
             except ShopOrdersError as error:
                 messages.error(request, refusals.sentence(error, {ref: name_of(ref)}))
+            else:
+                self.changed(request.POST.get("name", "")[:200] or ref, is_removed=is_removed)
         return redirect("shop_orders_pages:cart")
+
+    def changed(self, name: str, *, is_removed: bool) -> None:
+        """Say that a product was removed. Another quantity is seen in the cart."""
+        if is_removed and name:
+            messages.success(self.request, _("%(name)s was removed.") % {"name": name})
 
 
 class ClearCart(Page):
@@ -91,6 +103,23 @@ class ClearCart(Page):
             carts.clear(cart)
             messages.success(request, _("Your cart is empty."))
         return redirect("shop_orders_pages:cart")
+
+
+def _change(cart: Cart, line: str, ref: str, quantity: int) -> None:
+    if line and quantity:
+        carts.set_line_quantity(cart, line, quantity)
+    elif line:
+        carts.remove_line(cart, line)
+    elif quantity:
+        carts.set_quantity(cart, ref, quantity)
+    else:
+        carts.remove_item(cart, ref)
+
+
+def options_of(request: HttpRequest) -> dict[str, str]:
+    """The texts of the fields ``option.NAME`` by their names, without those that are empty."""
+    found = {name.removeprefix(OPTION): value for name, value in request.POST.items() if name.startswith(OPTION)}
+    return {name: str(value) for name, value in found.items() if str(value).strip()}
 
 
 def ref_of(request: HttpRequest) -> str:

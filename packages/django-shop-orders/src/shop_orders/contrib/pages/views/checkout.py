@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from shop_orders import carts, checkout, customers, guest_links, pages, payments, visitors
 from shop_orders.conf import app_settings
 from shop_orders.contrib.pages import links, refusals
-from shop_orders.contrib.pages.delivery import by_code
 from shop_orders.contrib.pages.forms import CheckoutForm
 from shop_orders.contrib.pages.views.base import Page
 from shop_orders.exceptions import CartClosed, InvalidAddress, PaymentNotPossible, ShopOrdersError, TotalChanged
@@ -50,7 +49,7 @@ class EnterDetails(Page):
         if customer is None and not app_settings.GUEST_CHECKOUT:
             return redirect_to_login(request.path)
         addresses = list(customer.addresses.all()) if customer else []
-        deliveries = by_code(self.delivery_options(view.draft))
+        deliveries = self.deliveries(view.draft)
         if request.method == "POST":
             form = self.form_class(request.POST, addresses=addresses, deliveries=deliveries, draft=view.draft)
             if form.is_valid() and _can_be_paid(form, view.cart):
@@ -81,7 +80,7 @@ class ReviewOrder(Page):
             return redirect("shop_orders_pages:checkout")
         if not view.can_be_ordered:
             return redirect("shop_orders_pages:cart")
-        delivery = by_code(self.delivery_options(view.draft)).get(kept["delivery"])
+        delivery = self.deliveries(view.draft).get(kept["delivery"])
         if delivery is None:
             return redirect("shop_orders_pages:checkout")
         return self.render(
