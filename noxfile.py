@@ -155,8 +155,8 @@ def simulate(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def hosts(session: nox.Session) -> None:
-    """Run the story of tests/hosts on sites of each kind, and on Wagtail itself, on SQLite and on PostgreSQL."""
-    tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "celery", "wagtail"]
+    """Run the story of tests/hosts on sites of each kind, Wagtail among them, on SQLite and on PostgreSQL."""
+    tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "celery", "wagtail", "django-money"]
     install(session, "-r", "example_project/requirements.txt", *tools)
     command = ["python", "-m", "pytest", "-c", "tests/pytest.ini", "tests/test_hosts.py", *session.posargs]
     session.run(*command, env={"DATABASE_URL": "", "SHOP_TEST_HOSTS": "all"})

@@ -13,7 +13,7 @@ NEWEST = sys.version_info >= (3, 13) and django.VERSION >= (6, 1)
 ON_EACH_DATABASE = os.environ.get("SHOP_TEST_HOSTS") == "all"
 """Set by ``nox -s hosts``. The matrix runs the sites in one corner, to save time."""
 if ON_EACH_DATABASE:
-    KINDS.append("wagtail")
+    KINDS += ["wagtail", "tree"]
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Only the shop's host has the shop's URLs: the site's other hosts have an empty page."""
 
+from typing import ClassVar
+
 from django.http import HttpResponse
 from django.urls import path
 
@@ -7,7 +9,10 @@ from django.urls import path
 class Router:
     """Every row is in the one database, but the router is asked."""
 
-    def db_for_read(self, _model, **_hints):
+    asked: ClassVar[set[str]] = set()
+
+    def db_for_read(self, model, **_hints):
+        self.asked.add(model.__name__)
         return "default"
 
     db_for_write = db_for_read

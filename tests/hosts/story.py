@@ -6,6 +6,8 @@ import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
+from importlib.util import find_spec
+from io import StringIO
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -51,6 +53,10 @@ def make_product(units=5):
         from hosts.wagtail_pages.sample import make_loaf
 
         return str(make_loaf(units).pk)
+    if KIND == "tree":
+        from hosts.tree_shop.models import TreeCup
+
+        return str(TreeCup.add_root(title="Mug", price="12.50", stock=units).pk)
     return Cup.objects.create(code="MUG", title="Mug", price=Decimal("12.50"), stock=units).code
 
 
@@ -66,7 +72,7 @@ def staff():
     words = {"username": "staff"} if user.USERNAME_FIELD == "username" else {}
     person = user.objects.create_superuser(**{user.EMAIL_FIELD: "staff@example.org", "password": "pw", **words})
     client = Client()
-    client.force_login(person)
+    assert client.login(**{user.USERNAME_FIELD: person.get_username(), "password": "pw"})
     return client
 
 
@@ -298,6 +304,28 @@ def test_user_logs_in_and_buys_as_a_customer(mug, staff):
     assert Order.objects.get().customer.email == "staff@example.org"
 
 
+@pytest.mark.skipif(KIND != "old", reason="the other sites have one set of URLs, and no router")
+def test_only_the_host_of_the_shop_has_its_urls_and_the_router_is_asked(mug):
+    from hosts.old_urls import Router
+
+    order_as_guest(mug)
+    assert {"Order", "Cart", "Product", "Notification"} <= Router.asked
+    elsewhere = Client(headers={"host": "news.example.org"})
+    assert elsewhere.get("/").content == b"another host"
+    for page in (f"{settings.API_PATH}orders/cart/", settings.ADMIN_PATH, "/pay/"):
+        assert elsewhere.get(page).status_code == 404
+
+
+@pytest.mark.skipif(KIND != "cookiecutter" or not find_spec("celery"), reason="needs Celery")
+def test_messages_are_sent_by_a_task_of_celery(mug):
+    from hosts import celery_app
+
+    celery_app.RAN.clear()
+    order_as_guest(mug)
+    assert set(celery_app.RAN) == {"hosts.celery_app.deliver"}
+    assert sent() == [("order_placed", "email"), ("order_placed", "sms")]
+
+
 @pytest.mark.skipif("shop_catalog" not in PACKAGES, reason="sells a table of its own")
 def test_times_that_are_sent_with_an_offset_come_back_in_utc(mug, staff):
     place = f"{settings.API_PATH}products/products/mug/"
@@ -356,6 +384,29 @@ def test_wagtail_page_that_is_edited_moved_and_copied_keeps_its_stock(mug, staff
     assert Order.objects.get(number=number).lines.get().name == "Mug"
     moved.unpublish()
     assert product_source().fetch([mug]) == {}
+
+
+@pytest.mark.skipif(KIND != "tree", reason="needs treebeard and django-money")
+def test_quick_start_sells_a_row_that_moves_and_a_price_with_a_currency(mug):
+    from djmoney.money import Money
+
+    from hosts.tree_shop.models import TreeCup
+
+    printed = StringIO()
+    call_command("shop_orders_quickstart", "tree_shop.TreeCup", stdout=printed, stderr=StringIO())
+    proposed: dict = {}
+    exec(printed.getvalue(), proposed)
+    assert proposed["SHOP_ORDERS"]["PRODUCT_SOURCE"] == settings.SHOP_ORDERS["PRODUCT_SOURCE"]
+    _guest, number, _token = order_as_guest(mug)
+    other = TreeCup.add_root(title="Other", price=Money("9.00", "KES"), stock=5)
+    other.move(TreeCup.objects.get(pk=mug), pos="left")
+    assert TreeCup.objects.order_by("path").first() == other
+    assert (available(mug), Order.objects.get(number=number).lines.get().name) == (3, "Mug")
+    cup = TreeCup.objects.get(pk=mug)
+    cup.price = Money("12.50", "USD")
+    cup.save()
+    TreeCup.objects.filter(pk=other.pk).update(price=None)
+    assert product_source().fetch([mug, str(other.pk)]) == {}
 
 
 @pytest.mark.skipif(KIND != "old", reason="the other sites make their tables without migrations")
