@@ -1,6 +1,6 @@
 """Run the whole shop on this machine: web server, queue worker, mail server, SMS gateway and a pretend M-Pesa.
 
-    python run_demo.py [--port 8000] [--host 127.0.0.1] [--fresh] [--data-dir var/demo] [--check]
+    python run_demo.py [--port 8000] [--host 127.0.0.1] [--till] [--fresh] [--data-dir var/demo] [--check]
 
 Only the installed requirements are needed. Ctrl-C stops everything. Several demos can run side by side, in one
 folder or in several; each uses its own ports.
@@ -99,6 +99,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 allows access from other machines"
     )
+    parser.add_argument("--till", action="store_true", help="take M-Pesa with a till, not with a paybill")
     parser.add_argument("--fresh", action="store_true", help="delete the demo's data and start again")
     parser.add_argument("--data-dir", type=Path, default=HERE / "var" / "demo", help="where the demo keeps its data")
     parser.add_argument("--check", action="store_true", help="place two orders with a temporary folder, then stop")
@@ -134,7 +135,7 @@ def prepare(options: argparse.Namespace, reservations: contextlib.ExitStack) -> 
             empty(options.data_dir)
         while True:
             ports = choose_ports(options, reservations)
-            environment = demo_environment(options.data_dir, ports)
+            environment = demo_environment(options.data_dir, ports, is_till=options.till)
             done = subprocess.run(
                 [sys.executable, "manage.py", "prepare_demo"], cwd=HERE, env=environment, check=False
             )
@@ -178,7 +179,7 @@ def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
     processes.start("web server", [*granian, *server, "config.wsgi:application"])
 
 
-def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
+def demo_environment(data_dir: Path, ports: dict[str, int], *, is_till: bool) -> dict[str, str]:
     """The environment of the processes. Databases and servers of the machine are not used."""
     return {
         **os.environ,
@@ -203,6 +204,8 @@ def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
         "MPESA_CONSUMER_KEY": "demo",
         "MPESA_CONSUMER_SECRET": kept_secret(data_dir / "consumer_secret"),
         "MPESA_SHORT_CODE": "174379",
+        "MPESA_KIND": "till" if is_till else "paybill",
+        "MPESA_TILL_NUMBER": "5084320" if is_till else "",
         "MPESA_PASSKEY": "demo",
         "MPESA_WEBHOOK_SECRET": kept_secret(data_dir / "mpesa_secret"),
         "MPESA_INITIATOR": "demo",

@@ -34,7 +34,7 @@ def reservations():
 
 
 def options(folder, port=0):
-    return argparse.Namespace(port=port, host="127.0.0.1", data_dir=folder, fresh=False, check=False)
+    return argparse.Namespace(port=port, host="127.0.0.1", till=False, data_dir=folder, fresh=False, check=False)
 
 
 def test_demos_starting_at_the_same_time_choose_different_ports(run_demo, tmp_path, reservations):

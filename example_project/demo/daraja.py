@@ -58,7 +58,7 @@ def answer_request(request: MobileRequest, result: str, *, is_lost: bool = False
         _later(_report, [(request.callback_url, _callback(request)), *_confirmations(transfer)])
 
 
-def send_by_hand(phone: str, amount: Decimal, account: str) -> MobileTransfer:
+def send_by_hand(phone: str, amount: Decimal, account: str = "") -> MobileTransfer:
     """Send money from the handset to the shop's number; the shop is called from another thread."""
     transfer = _transfer(phone, amount, shop_number(), account)
     _later(_report, _confirmations(transfer))
@@ -66,9 +66,14 @@ def send_by_hand(phone: str, amount: Decimal, account: str) -> MobileTransfer:
 
 
 def shop_number() -> str:
-    """The paybill of the shop; empty in a demo without M-Pesa."""
-    providers: Any = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
-    return str(providers["mobile_money"]["OPTIONS"]["short_code"]) if "mobile_money" in providers else ""
+    """The paybill or till of the shop; empty in a demo without M-Pesa."""
+    options = _options()
+    return options.get("till_number") or options.get("short_code", "")
+
+
+def is_till() -> bool:
+    """Whether customers send money to a till, which takes no account number."""
+    return _options().get("kind") == "till"
 
 
 def register_shop() -> None:
@@ -154,7 +159,7 @@ def _confirmations(transfer: MobileTransfer | None) -> list[tuple[str, dict[str,
     if transfer is None or shop is None:
         return []
     body = {
-        "TransactionType": "Pay Bill",
+        "TransactionType": "Buy Goods" if is_till() else "Pay Bill",
         "TransID": transfer.receipt,
         "TransTime": timezone.localtime(transfer.sent_at).strftime("%Y%m%d%H%M%S"),
         "TransAmount": f"{transfer.amount:.2f}",
@@ -185,6 +190,11 @@ def _status_of_transfer(receipt: str) -> dict[str, Any]:
             "ResultParameter": [{"Key": key, "Value": value} for key, value in values.items()]
         }
     return {"Result": result}
+
+
+def _options() -> Mapping[str, str]:
+    providers: Any = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
+    return providers["mobile_money"]["OPTIONS"] if "mobile_money" in providers else {}
 
 
 def _transfer(phone: str, amount: Decimal, number: str, account: str) -> MobileTransfer:

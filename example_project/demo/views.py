@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from shop_notify.models import Notification
 
 from demo import daraja
-from demo.forms import PayByHandForm
+from demo.forms import PayByHandForm, PayTillForm
 from demo.gateway import FAIL_NEXT
 from demo.models import Mail, MobileRequest, MobileTransfer, Switch, Text
 
@@ -45,7 +45,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "waiting": Notification.objects.filter(state__in=["queued", "sending"]).count(),
         "requests": daraja.waiting(to.lstrip("+")),
         "transfers": MobileTransfer.objects.all()[:5],
-        "form": PayByHandForm(),
+        "form": _form_by_hand()(),
+        "is_till": daraja.is_till(),
         "business_number": daraja.shop_number(),
         "will_fail": Switch.objects.filter(name=FAIL_NEXT).exists(),
     }
@@ -87,7 +88,7 @@ def answer_request(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def pay_by_hand(request: HttpRequest) -> HttpResponse:
     """Send money from the handset to the shop's number, as customers do when no request arrives."""
-    form = PayByHandForm(request.POST)
+    form = _form_by_hand()(request.POST)
     if form.is_valid():
         transfer = daraja.send_by_hand(**form.cleaned_data)
         text = _("%(amount)s sent. Receipt: %(receipt)s")
@@ -95,6 +96,10 @@ def pay_by_hand(request: HttpRequest) -> HttpResponse:
     else:
         messages.error(request, _("Enter a phone number and a whole amount."))
     return redirect("demo:inbox")
+
+
+def _form_by_hand() -> type[PayByHandForm]:
+    return PayTillForm if daraja.is_till() else PayByHandForm
 
 
 def _request(row: MobileRequest) -> dict[str, Any]:

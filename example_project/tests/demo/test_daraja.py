@@ -15,6 +15,7 @@ from shop_catalog import inventory, products
 from shop_orders import carts, checkout, payments
 from shop_orders.models import IncomingPayment, Payment
 from shop_orders.payment_providers import Mpesa
+from shop_orders.payments import candidates
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OPTIONS = {
@@ -157,3 +158,24 @@ def test_form_of_the_handset_sends_money_by_hand(order, client, settings):
     page = client.post("/demo/inbox/pay-by-hand/", fields, follow=True).content.decode()
     assert MobileTransfer.objects.get().receipt in page
     assert run_late(order) == ("paid", 12)
+
+
+def test_money_to_a_till_has_no_order_and_waits_for_staff_with_its_candidates(order, client, settings):
+    settings.ROOT_URLCONF = Urls
+    providers = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
+    mpesa = providers["mobile_money"]
+    options = {**mpesa["OPTIONS"], "kind": "till", "till_number": "5084320"}
+    providers = {**providers, "mobile_money": {**mpesa, "OPTIONS": options}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": providers}
+    daraja.register_shop()
+    page = client.get("/demo/inbox/").content.decode()
+    assert ("till number 5084320" in page, 'name="account"' in page) == (True, False)
+    client.post("/demo/inbox/pay-by-hand/", {"phone": "254712345678", "amount": "12", "account": order.number})
+    assert MobileTransfer.objects.get().account == ""
+    assert run_late(order) == ("unpaid", 0)
+    held = IncomingPayment.objects.get()
+    assert (held.reason, held.is_confirmed) == ("no_order", True)
+    assert [candidate.matches for candidate in candidates.of(held)] == [["amount", "phone"]]
+    payments.assign_incoming(held.pk, order.pk)
+    order.refresh_from_db()
+    assert order.payment_status == "paid"

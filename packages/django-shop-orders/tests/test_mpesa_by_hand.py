@@ -253,6 +253,17 @@ def test_till_payment_is_held_with_the_unpaid_orders_of_its_amount(order, send, 
     assert account_of(other) == UNPAID
 
 
+def test_wrong_amount_to_a_till_is_held_with_the_unpaid_orders_of_its_phone(order, send, place):
+    """A till takes no order number."""
+    Order.objects.filter(pk=order.pk).update(phone="+254712345678")
+    place(provider="mpesa", quantity=1, contact=PHONE)
+    row = send("RKTQDM7W6S", "5.00", phone="2547 ***** 678")
+    assert [(found.order, found.matches) for found in candidates.of(row)] == [(order, ["phone"])]
+    payments.assign_incoming(row.pk, order.pk)
+    order.refresh_from_db()
+    assert (order.paid_amount, order.amount_due) == (5, 7)
+
+
 @pytest.mark.parametrize(
     ("reported", "fits"),
     [

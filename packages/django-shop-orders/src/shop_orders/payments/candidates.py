@@ -69,7 +69,8 @@ def of(incoming: IncomingPayment) -> list[Candidate]:
     named = {order.pk for order in named_orders(incoming.account)}
     unpaid = Order.objects.with_due(incoming.amount, incoming.currency).with_account()
     found = {order.pk: order for order in unpaid.order_by("-placed_at")[: MAX_CANDIDATES * 2]}
-    found |= {order.pk: order for order in Order.objects.with_account().filter(pk__in=named)}
+    others = Order.objects.with_account().filter(pk__in=[*named, *_unpaid_of_phone(incoming)])
+    found |= {order.pk: order for order in others}
     rated = [
         Candidate(
             order=order,
@@ -83,6 +84,13 @@ def of(incoming: IncomingPayment) -> list[Candidate]:
         key=lambda row: (row.matches_number, row.matches_phone, row.matches_amount, row.order.placed_at), reverse=True
     )
     return rated[:MAX_CANDIDATES]
+
+
+def _unpaid_of_phone(incoming: IncomingPayment) -> list[int]:
+    """The newest unpaid orders whose phone may be the payer's: a till takes no number, and the amount may be wrong."""
+    rows = Order.objects.unpaid().filter(currency=incoming.currency).exclude(phone="")
+    phones = rows.order_by("-placed_at", "-id").values_list("pk", "phone")[:MAX_COMPARED]
+    return [pk for pk, phone in phones if may_be_same_phone(phone, incoming.payer_phone)][:MAX_CANDIDATES]
 
 
 def may_be_same_phone(phone: str, reported: str) -> bool:
