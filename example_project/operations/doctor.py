@@ -23,8 +23,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
 from shop_core.addresses import supports_utf8
+from shop_notify import health as notify_health
 from shop_notify.exceptions import DeliveryFailure, SetupFailure, TemporaryFailure, UnknownNotifier, UnknownOutcome
-from shop_notify.models import Notification, SetupProblem
+from shop_notify.models import Notification
 from shop_notify.notifiers import AfricasTalkingNotifier
 from shop_notify.notifiers import registry as notifiers
 from shop_orders import payment_providers
@@ -103,9 +104,11 @@ def queue() -> Findings:
             what=f"The outbox is not being processed: {wrong}.",
             fix="Start a worker, or run `manage.py deliver_notifications` and `manage.py announce_events`.",
         )
-    for problem in SetupProblem.objects.open():
+    for notifier in notify_health.notifiers():
+        if notifier.problem_since is None:
+            continue
         yield Finding(
-            what=f"The provider of {problem.alias} refuses its set-up: {problem.error}. Its messages wait.",
+            what=f"Notifier {notifier.alias}: {notifier.problem}. Its messages wait.",
             fix="Correct its variables or the account at the provider; the messages are sent within five minutes.",
         )
     if dead := Notification.objects.filter(state="dead").count():

@@ -30,8 +30,9 @@ PERSONAL = (
         re.compile(r"(?<![\w-])((?:Process-)?+)(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{24,}"),
         r"\1<secret>",
     ),
-    (re.compile(r"(?<![\w.-])(?:\d[ -]?){13,19}(?![\w.])"), "<number>"),
-    (re.compile(r"(?<![\w.-])(?:\+\d|0[17])\d(?:[ -]?\d){7,12}(?![\w.])"), "<phone>"),
+    (re.compile(r"(?<![\w.-])(?:\d[ -]?){13,19}(?!\w|\.\w)"), "<number>"),
+    # “such as” introduces the examples of error texts, which say what to write.
+    (re.compile(r"(?<!such as )(?<![\w.-])(?:\+\d|0[17])\d(?:[ -]?\d){7,12}(?!\w|\.\w)"), "<phone>"),
 )
 """What is masked, in this order: addresses, credentials in their usual forms, card-like numbers, phone numbers.
 

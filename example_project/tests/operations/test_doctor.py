@@ -159,9 +159,9 @@ def test_messages_that_were_given_up(db):
 
 def test_provider_that_refuses_the_set_up(db):
     now = timezone.now()
-    SetupProblem.objects.create(alias="sms", error="HTTP 401", began_at=now, retry_at=now)
+    SetupProblem.objects.create(alias="email", error="HTTP 401", began_at=now, retry_at=now)
     (finding,) = run_check("queue")
-    assert finding.what == "The provider of sms refuses its set-up: HTTP 401. Its messages wait."
+    assert finding.what == "Notifier email: The provider refuses the set-up: HTTP 401. Its messages wait."
     assert not finding.is_warning
 
 

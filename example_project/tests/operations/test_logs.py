@@ -50,6 +50,12 @@ def lines(stream):
         ("to हिन्दी.भाषा@example.org now", "to <e-mail> now"),
         ("call +254 712 345 678", "call <phone>"),
         ("call 0712345678", "call <phone>"),
+        ("Called +254712345678.", "Called <phone>."),
+        ("Paid with 4242 4242 4242 4242.", "Paid with <number>."),
+        (
+            "This is not a phone number in E.164 form, such as +254711000001.",
+            "This is not a phone number in E.164 form, such as +254711000001.",
+        ),
         ("card 4111-1111-1111-1111 paid", "card <number> paid"),
         ("Authorization: Bearer abc.def-1", "Authorization: <secret> <secret>"),
         ("password=hunter2&next=/", "password=<secret>&next=/"),

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from django.core.checks import run_checks
 from django.utils import timezone
-from shop_notify import delivery, health, outbox
+from shop_notify import delivery, health, outbox, pruning
 from shop_notify.delivery import draining, fallbacks, setup_problems, workers
 from shop_notify.exceptions import NotRetryable
 from shop_notify.models import Attempt, Notification, SetupProblem
@@ -254,6 +254,20 @@ def test_notifier_that_cannot_be_created_is_a_wrong_set_up(keyed, settings, capl
     outbox.retry_dead()
     delivery.deliver_due()
     assert keyed.sent == {"0": 1, "1": 1}
+
+
+def test_problem_of_a_removed_notifier_is_shown_no_more_and_its_messages_end(keyed, settings):
+    keyed.key_is_right = False
+    queue(1)
+    delivery.deliver_due()
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"memory": {"BACKEND": "memory"}}}
+    assert not [message for message in run_checks(databases=["default"]) if message.id == "shop_notify.W017"]
+    for _ in range(Notifier.max_attempts):
+        let_the_pause_pass()
+        delivery.deliver_due()
+    assert Notification.objects.get().state == "dead"
+    pruning.prune()
+    assert not SetupProblem.objects.exists()
 
 
 def test_worker_that_dies_before_it_pauses_the_alias_loses_nothing(keyed, monkeypatch):

@@ -76,7 +76,7 @@ def _refused_setups() -> dict[str, dict[str, Any]]:
             "problem": text % {"error": problem.error},
             "problem_since": problem.began_at,
         }
-        for problem in SetupProblem.objects.open()
+        for problem in SetupProblem.objects.open().filter(alias__in=list(app_settings.NOTIFIERS))
     }
 
 

@@ -9,22 +9,37 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from django.utils.translation import gettext, gettext_noop
+
 # Both patterns match only at the start of a run of their characters. Otherwise the time would grow with the square
 # of the text's length.
 _LETTER = r"[\w.+\x80-\U0010ffff-]"
 _EMAIL = re.compile(rf"(?<!{_LETTER})({_LETTER}){_LETTER}*(@[\w-]+(?:\.[\w-]+)+)")
 _PHONE = re.compile(r"(?<![\w-])(\+?\d{3})\d{4,}(\d{2})(?!\w)")
 MAX_TEXT = 500
+EXAMPLES: tuple[str, ...] = (
+    gettext_noop("This is not a phone number in E.164 form, such as +254711000001."),
+    gettext_noop("A webhook secret must be “whsec_” and at least 24 random bytes in base64."),
+)
+"""Sentences of ours with example values, which stay readable: they tell what to write."""
 
 
 def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) -> str:
-    """The text with secrets, e-mail addresses and phone numbers made unreadable, cut to ``limit``."""
-    masked = str(text)[: limit * 4].replace("\0", "")
-    masked = masked.encode("utf-8", "replace").decode()
-    masked = hide(masked, secrets)
-    masked = _EMAIL.sub(r"\1***\2", masked)
-    masked = _PHONE.sub(r"\1***\2", masked)
-    return masked[:limit]
+    """The text with secrets, e-mail addresses and phone numbers made unreadable, cut to ``limit``.
+
+    The examples in our own sentences stay.
+    """
+    whole = str(text)[: limit * 4].replace("\0", "").encode("utf-8", "replace").decode()
+    # The parts at odd places are our own sentences.
+    parts = re.split(f"({'|'.join(re.escape(gettext(sentence)) for sentence in EXAMPLES)})", whole)
+    secrets = tuple(secrets)
+    return "".join(part if place % 2 else _masked(part, secrets) for place, part in enumerate(parts))[:limit]
+
+
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
+    text = hide(text, secrets)
+    text = _EMAIL.sub(r"\1***\2", text)
+    return _PHONE.sub(r"\1***\2", text)
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

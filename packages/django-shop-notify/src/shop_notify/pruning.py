@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from shop_notify.conf import app_settings
-from shop_notify.models import DeliveryReport, Notification, RouteFailure, SendCount
+from shop_notify.models import DeliveryReport, Notification, RouteFailure, SendCount, SetupProblem
 
 CHUNK = 1000
 
@@ -29,5 +29,6 @@ def prune(*, days: int | None = None) -> int:
         pruned += len(chunk)
     DeliveryReport.objects.filter(notification=None, received_at__lt=before).delete()
     RouteFailure.objects.filter(failed_at__lt=before).delete()
+    SetupProblem.objects.exclude(alias__in=list(app_settings.NOTIFIERS)).delete()
     SendCount.objects.filter(starts_at__lt=now - timedelta(days=2)).delete()
     return pruned

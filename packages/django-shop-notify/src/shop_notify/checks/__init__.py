@@ -106,7 +106,7 @@ def check_refused_setups(
             "next try after at most five minutes, or at once by `POST /notifications/staff/retry/`.",
             id="shop_notify.W017",
         )
-        for problem in SetupProblem.objects.open().order_by("alias")
+        for problem in SetupProblem.objects.open().filter(alias__in=list(app_settings.NOTIFIERS)).order_by("alias")
     ]
 
 
