@@ -17,6 +17,7 @@ from django.utils import translation
 from shop_orders import form_tokens, guest_links, payments
 from shop_orders.contrib import pages as package
 from shop_orders.contrib.pages import countries
+from shop_orders.contrib.pages.checks import check_site
 from shop_orders.contrib.pages.forms import CheckoutForm
 from shop_orders.contrib.pages.signals import order_link_asked
 from shop_orders.exceptions import ProviderUnavailable
@@ -425,6 +426,30 @@ def test_pages_are_german_for_germans(shopper, settings):
     with translation.override("de"):
         text = shopper.add()
     assert "In Ihrem Warenkorb" in text or "Ihr Warenkorb" in text
+
+
+def test_check_says_what_the_site_lacks(settings, tmp_path):
+    def found():
+        return sorted(message.id for message in check_site(None))
+
+    assert found() == []
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "OPTIONS": {"context_processors": engine["OPTIONS"]["context_processors"][1:]}}]
+    assert found() == ["shop_orders_pages.W002"]
+    settings.TEMPLATES = [{**engine, "APP_DIRS": False, "DIRS": [tmp_path]}]
+    (tmp_path / "shop_orders_pages").mkdir()
+    own = tmp_path / "shop_orders_pages/base.html"
+    own.write_text((Path(package.__file__).parent / "templates/shop_orders_pages/base.html").read_text())
+    assert found() == ["shop_orders_pages.E002"]
+    own.write_text('{% extends "page.html" %}')
+    settings.TEMPLATES = [{**engine, "APP_DIRS": False, "DIRS": [str(tmp_path)]}]  # Django keeps templates until then
+    assert found() == []
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "messages" not in name]
+    [message] = check_site(None)
+    assert (message.id, '"django.contrib.messages.middleware.MessageMiddleware"' in message.hint) == (
+        "shop_orders_pages.W001",
+        True,
+    )
 
 
 @pytest.fixture

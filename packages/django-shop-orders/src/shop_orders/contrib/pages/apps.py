@@ -10,6 +10,7 @@ class PagesConfig(AppConfig):
     verbose_name = _("Pages of the shop")
 
     def ready(self) -> None:
-        from shop_orders.contrib.pages import merging
+        from shop_orders.contrib.pages import checks, merging
 
+        checks.register()
         merging.connect()

@@ -1,0 +1,96 @@
+"""Checks for what the pages need of the site, with the line to paste."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core import checks
+from django.template import TemplateDoesNotExist, loader
+from django.utils.module_loading import import_string
+
+MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+PROCESSORS = (
+    "django.template.context_processors.request",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+)
+
+BASE = '{% extends "base.html" %}'
+
+
+def register() -> None:
+    checks.register(check_site, "shop_orders")
+
+
+def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """All checks of what the pages need."""
+    return [message for part in (_apps, _middleware, _processors, _base) for message in part()]
+
+
+def _apps() -> Iterator[checks.CheckMessage]:
+    needed = ("django.contrib.auth", "django.contrib.messages", "django.contrib.sessions")
+    missing = [name for name in needed if not apps.is_installed(name)]
+    if missing:
+        yield checks.Error(
+            f"The pages of the shop need {' and '.join(missing)} in INSTALLED_APPS.",
+            hint=f"Paste into INSTALLED_APPS: {_pasted(missing)}.",
+            id="shop_orders_pages.E001",
+        )
+
+
+def _middleware() -> Iterator[checks.CheckMessage]:
+    """A subclass of the site counts too."""
+    found = [import_string(path) for path in settings.MIDDLEWARE]
+    missing = [name for name in MIDDLEWARE if not any(_is_a(one, import_string(name)) for one in found)]
+    if missing:
+        yield checks.Warning(
+            f"The pages of the shop need {' and '.join(missing)} in MIDDLEWARE.",
+            hint=f"Paste into MIDDLEWARE, in the order of a new project: {_pasted(missing)}.",
+            id="shop_orders_pages.W001",
+        )
+
+
+def _processors() -> Iterator[checks.CheckMessage]:
+    templates: Sequence[Mapping[str, Any]] = settings.TEMPLATES
+    engines = [engine.get("OPTIONS", {}).get("context_processors", ()) for engine in templates]
+    missing = [name for name in PROCESSORS if not any(name in processors for processors in engines)]
+    if missing:
+        yield checks.Warning(
+            f"The templates of the shop need {' and '.join(missing)}.",
+            hint=f"Paste into the context_processors of TEMPLATES: {_pasted(missing)}.",
+            id="shop_orders_pages.W002",
+        )
+
+
+def _base() -> Iterator[checks.CheckMessage]:
+    """The name in ``extends`` is found only when a template is rendered, which a check does not do."""
+    try:
+        loader.get_template("base.html")
+    except TemplateDoesNotExist:
+        if BASE in _own_base():
+            yield checks.Error(
+                "The pages of the shop extend base.html, and no app or folder of TEMPLATES has it.",
+                hint="Write it with the blocks title, head and content, or replace shop_orders_pages/base.html.",
+                id="shop_orders_pages.E002",
+            )
+
+
+def _own_base() -> str:
+    """The source of the template that is the parent of all pages."""
+    return str(getattr(getattr(loader.get_template("shop_orders_pages/base.html"), "template", None), "source", ""))
+
+
+def _is_a(one: Any, base: type) -> bool:
+    return isinstance(one, type) and issubclass(one, base)
+
+
+def _pasted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
