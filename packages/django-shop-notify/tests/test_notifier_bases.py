@@ -32,11 +32,13 @@ def with_settings(settings, **changes):
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, **changes}
 
 
-def test_report_url_is_absolute_and_has_the_secret(settings):
+def test_report_url_is_absolute_and_has_the_secret(settings, monkeypatch):
     with_settings(settings, BASE_URL="https://shop.example.org/")
     notifier = Gateway(alias="sms-2")
     assert notifier.report_url == "https://shop.example.org/notify/reports/sms-2/"
-    notifier.report_secret = "a b+ü"
+    notifier.report_secret = "a b+ü"  # a key that signs reports stays out of the URL
+    assert notifier.report_url == "https://shop.example.org/notify/reports/sms-2/"
+    monkeypatch.setattr(Gateway, "has_secret_in_report_url", True)
     assert notifier.report_url == "https://shop.example.org/notify/reports/sms-2/a%20b+%C3%BC/"
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from datetime import timedelta
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connections
 from django.utils import timezone
 from shop_notify import delivery, health, outbox, pruning
 from shop_notify.delivery import draining, fallbacks, setup_problems, workers
@@ -268,6 +270,55 @@ def test_problem_of_a_removed_notifier_is_shown_no_more_and_its_messages_end(key
     assert Notification.objects.get().state == "dead"
     pruning.prune()
     assert not SetupProblem.objects.exists()
+
+
+def test_error_of_the_constructor_is_stored_and_logged_without_secrets(settings, caplog):
+    class Shows(Keyed):
+        secret_options = frozenset({"key"})
+
+        def __init__(self, *, alias, key):
+            raise ValueError(f"{key} is no key; ask ann@example.org")
+
+    globals()["Shows"] = Shows
+    notifiers = {"pager": {"BACKEND": f"{__name__}.Shows", "OPTIONS": {"key": "very-secret-key"}}}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": notifiers}
+    queue(1)
+    delivery.deliver_due()
+    stored = f"{Notification.objects.get().last_error} {SetupProblem.objects.get().error} {caplog.text}"
+    assert "*** is no key; ask a***@example.org" in stored
+    assert "very-secret-key" not in stored
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_many_workers_alarm_once_and_send_each_message_once(keyed, caplog):
+    def work():
+        try:
+            delivery.deliver_due()
+        finally:
+            connections.close_all()
+
+    def work_together():
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    keyed.key_is_right = False
+    queue(300)
+    for _ in range(3):
+        work_together()
+        let_the_pause_pass()
+    assert keyed.calls <= 3 * 4
+    assert Counter(Notification.objects.values_list("state", "attempts")) == {("queued", 0): 300}
+    assert len(alarms(caplog)) == 1
+    keyed.key_is_right = True
+    assert outbox.retry_dead() == 300
+    work_together()
+    delivery.deliver_due()
+    assert keyed.sent == {f"{number}": 1 for number in range(300)}
+    assert SetupProblem.objects.get().ended_at is not None
 
 
 def test_worker_that_dies_before_it_pauses_the_alias_loses_nothing(keyed, monkeypatch):

@@ -75,11 +75,11 @@ class Batch:
             notifier = registry.get_notifier(claimed.alias)
         except UnknownNotifier as error:
             problem = str(error)
-        rows = claimed.rows
+        rows, secrets = claimed.rows, registry.secrets_of(claimed.alias)
         return cls(
             notifier=notifier,
-            problem=problem,
-            secrets=registry.secrets_of(claimed.alias),
+            problem=mask(problem, secrets=secrets),
+            secrets=secrets,
             suppressed=suppressions.suppressed(rows[0].channel, [row.address for row in rows]),
             muted=preferences.muted(row.recipient_key for row in rows if row.group),
             renderer=Renderer(),

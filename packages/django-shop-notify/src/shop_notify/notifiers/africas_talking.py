@@ -55,6 +55,7 @@ class AfricasTalkingNotifier(SmsNotifier):
     """
 
     extra = "django-shop-notify[africastalking]"
+    has_secret_in_report_url = True
     secret_options = frozenset({"api_key", "report_secret"})
 
     def __init__(

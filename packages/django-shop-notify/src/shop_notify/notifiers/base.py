@@ -107,6 +107,11 @@ class Notifier:
     secret_options: ClassVar[frozenset[str]] = frozenset()
     """Names of options whose values must not be shown, stored or logged."""
 
+    has_secret_in_report_url: ClassVar[bool] = False
+    """The URL of delivery reports ends with ``report_secret``, which ``require_secret`` compares: for a provider that
+    signs nothing. A key that signs reports must not be in a URL.
+    """
+
     extra: ClassVar[str] = ""
     """What must be installed besides the notifier's own package, such as ``django-shop-notify[africastalking]``."""
 
@@ -166,10 +171,11 @@ class Notifier:
     def report_url(self) -> str:
         """The absolute URL of this alias's delivery reports, to give to a provider that takes it with each message.
 
-        It consists of ``BASE_URL``, the path of ``shop_notify.urls``, and ``report_secret`` if the notifier has one.
-        Empty without ``BASE_URL``, without these URLs, or if the notifier reads no reports.
+        It consists of ``BASE_URL``, the path of ``shop_notify.urls``, and ``report_secret`` if
+        ``has_secret_in_report_url``. Empty without ``BASE_URL``, without these URLs, or if the notifier reads no
+        reports.
         """
-        secret = str(getattr(self, "report_secret", "") or "")
+        secret = str(getattr(self, "report_secret", "") or "") if self.has_secret_in_report_url else ""
         return absolute_report_url(self.alias, secret) if self.takes_reports() else ""
 
     def answer_challenge(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002
