@@ -259,3 +259,14 @@ def test_payment_status_follows_the_table(total, credited, captured, refunded, a
 
 def test_every_payment_status_is_in_the_table():
     assert {status for _condition, _fits, status in payment_statuses()} == set(PaymentStatus)
+
+
+def test_every_template_and_block_of_the_pages_is_listed():
+    """docs/howto/orders-pages.md: a site replaces them by these names. A name that is listed exists."""
+    text = (ROOT / "docs/howto/orders-pages.md").read_text(encoding="utf-8")
+    templates = [*(SOURCES["shop_orders"] / "contrib/pages/templates/shop_orders_pages").glob("*.html")]
+    blocks = {name for path in templates for name in re.findall(r"{% block (shop_\w+) %}", path.read_text("utf-8"))}
+    assert len(blocks) > 15
+    assert [path.name for path in templates if f"`{path.name}`" not in text] == []
+    rows = re.findall(r"^\| `.*", text, re.MULTILINE)
+    assert set(re.findall(r"`(shop_\w+)`", "".join(rows))) - {"shop_orders_pages"} == blocks

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as project
 from django.test import Client
-from django.urls import get_resolver
+from django.urls import clear_script_prefix, get_resolver, set_script_prefix
 from django.utils import translation
 from shop_orders import form_tokens, guest_links, payments
 from shop_orders.contrib import pages as package
@@ -324,6 +324,12 @@ def test_log_in_is_linked_only_where_the_site_has_one(shopper, settings):
     assert 'href="/shop/login/?next=/store/checkout/"' in shopper.get("/store/checkout/")
     settings.LOGIN_URL = "admin:login"
     assert 'href="/admin/login/?next=/store/checkout/"' in shopper.get("/store/checkout/")
+    set_script_prefix("/books/")
+    try:
+        text = shopper.get("/store/checkout/")
+    finally:
+        clear_script_prefix()
+    assert 'href="/books/admin/login/?next=/books/store/checkout/"' in text
 
 
 @pytest.mark.urls("testproject.delivery_pages")

@@ -113,7 +113,7 @@ def login_url() -> str:
     """The path of LOGIN_URL; "" if the site has no such page."""
     try:
         url = resolve_url(settings.LOGIN_URL)
-        resolve(url.partition("?")[0])
+        resolve("/" + url.partition("?")[0].removeprefix(get_script_prefix()).removeprefix("/"))
     except (NoReverseMatch, Resolver404):
         return ""
     return url
