@@ -17,6 +17,8 @@ from simulation.steps import step
 from simulation.world import GOODS, MAX_UNITS, MAX_UNPAID, Shopper, World
 
 PHONE = "+254712345678"
+ENGRAVINGS: dict[int, dict[str, str]] = {1: {}, 2: {"Engraving": "For Anna"}, 3: {"Engraving": "<Ben>"}}
+"""The options of a line, by its units: carts have several lines of one product."""
 
 
 # Customers in the shop.
@@ -32,7 +34,8 @@ def _fill_cart(world: World, shopper: Shopper) -> None:
     function = carts.add_to_cart
 
     def add() -> Any:
-        cart, token = carts.add_to_cart(sku, quantity, customer=shopper.customer, token=shopper.token)
+        options = ENGRAVINGS[quantity]
+        cart, token = carts.add_to_cart(sku, quantity, customer=shopper.customer, token=shopper.token, options=options)
         return cart, token
 
     result = world.run(f"{shopper.name} puts {quantity} × {sku} into the cart", add, documents=function)
@@ -313,7 +316,7 @@ def ship(world: World) -> None:
     if order.status == OrderStatus.CONFIRMED:
         lifecycle.start_processing(order.pk, by=world.staff)
     lines = [line for line in order.lines.order_by("pk") if line.open_quantity]
-    quantities = {line.product_ref: world.rng.randint(1, line.open_quantity) for line in lines[:1]} if part else None
+    quantities = {line.line: world.rng.randint(1, line.open_quantity) for line in lines[:1]} if part else None
     name = world.order_name(order.number)
     world.run(
         f"staff ship {quantities or 'all'} of {name}",
@@ -371,11 +374,11 @@ def _wish(order: Order, how: str, share: Decimal, *, restocks: bool) -> dict[str
     if how == "amount":
         wish["amount"] = round(order.paid_amount * share, 2)
     if how.startswith("lines"):
-        wish["lines"] = {line.product_ref: 1}
+        wish["lines"] = {line.line: 1}
     if how.endswith("shipping"):
         wish["shipping"] = True
     if restocks and how != "amount" and line.shipped_quantity > line.restocked_quantity:
-        wish["restock"] = {line.product_ref: 1}
+        wish["restock"] = {line.line: 1}
     return wish
 
 
@@ -432,7 +435,7 @@ def take_goods_back(world: World) -> None:
     text = f"staff put {units} × {line.product_ref} of {world.order_name(order.number)} back on the shelf"
     world.run(
         f"{text}{' and credit it' if is_credited else ''}",
-        lambda: lifecycle.restock(order.pk, {line.product_ref: units}, credit=is_credited, by=world.staff),
+        lambda: lifecycle.restock(order.pk, {line.line: units}, credit=is_credited, by=world.staff),
         documents=lifecycle.restock,
     )
 

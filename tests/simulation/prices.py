@@ -18,3 +18,8 @@ def courier_fee(draft: Draft) -> Iterable[Charge]:
     """For paying at the door."""
     if draft.payment_provider == "door":
         yield Charge(kind="fee", label="Courier", amount=Decimal("1.05"))
+
+
+def line_options(sku: str) -> list[str]:
+    """Everything can be engraved, so that carts and orders have several lines of one product."""
+    return ["Engraving"]

@@ -59,7 +59,10 @@ MAX_UNPAID, MAX_UNITS = 3, 9
 
 ORDERS: dict[str, Any] = {
     "CURRENCY": "KES",
-    "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
+    "PRODUCT_SOURCE": {
+        "BACKEND": "shop_catalog.product_source.CatalogProductSource",
+        "OPTIONS": {"line_options": "simulation.prices.line_options"},
+    },
     "PAYMENT_PROVIDERS": {},
     "API_AUTH": ["simulation.auth.ByEmail"],
     "STAFF_API_AUTH": ["simulation.auth.ByEmail"],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from shop_core.money import quantise
 
 from shop_catalog import inventory
@@ -36,6 +37,7 @@ class CatalogProduct:
     weight: Decimal | None
     page_slug: str
     picture: Mapping[str, Any] | None
+    line_options: Sequence[str] = ()
 
     @property
     def ref(self) -> str:
@@ -54,10 +56,19 @@ class CatalogProduct:
 
 
 class CatalogProductSource:
-    """Sells the simple products and variants of this catalogue, by SKU."""
+    """Sells the simple products and variants of this catalogue, by SKU.
+
+    ``line_options`` is the dotted path of a function: given an SKU, it returns the names of the texts that a buyer may
+    type for the product, such as ``["Engraving"]``.
+    """
 
     stock_model = Product
     """The model whose rows are changed in the caller's transaction, which must be on the same database."""
+
+    def __init__(self, *, line_options: str = "") -> None:
+        self.line_options: Callable[[str], Sequence[str]] | None = (
+            import_string(line_options) if line_options else None
+        )
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
         """The published simple products and variants, by reference, also those without stock. Others are left out."""
@@ -66,7 +77,10 @@ class CatalogProductSource:
             return {}
         rows = queries.products_on_sale(wanted, now=timezone.now())
         currency, includes_tax = app_settings.CURRENCY, app_settings.PRICES_INCLUDE_TAX
-        return {row.sku: _product_of(row, currency, price_includes_tax=includes_tax) for row in rows}
+        products = {row.sku: _product_of(row, currency, price_includes_tax=includes_tax) for row in rows}
+        if self.line_options is None:
+            return products
+        return {sku: replace(row, line_options=tuple(self.line_options(sku))) for sku, row in products.items()}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Reserve stock for all lines or none. Returns ``{}``, or ``{ref: available}`` of those that are short."""
