@@ -210,7 +210,7 @@ OPTIONS = [
     gettext_noop("There is no line “%(line)s”."),
     gettext_noop("Several lines have the product “%(ref)s”. Choose one of them."),
     gettext_noop("Enter at most %(most)d options."),
-    gettext_noop("The name of an option is one line of 1 to %(most)d characters."),
+    gettext_noop("The name of an option is one line of 1 to %(most)d characters, and not “items”."),
     gettext_noop("The option “%(name)s” is given twice."),
     gettext_noop("The options of a product are at most %(most)d bytes long. Write less."),
     gettext_noop("An option is text."),

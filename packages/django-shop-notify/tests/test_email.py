@@ -64,6 +64,15 @@ def test_text_and_html_arrive_by_real_smtp(mailbox):
     assert row.subject == "Your order K7Q-2M4"
 
 
+def test_options_of_a_line_are_shown_and_escaped(mailbox):
+    goods = {**order()["lines"][0], "options": {"Engraving": "<b>"}, "options_text": "Engraving: <b>"}
+    queue(context={"order": {**order(), "lines": [goods]}})
+    delivery.deliver_due()
+    (mail,) = mailbox.messages
+    assert "2 x Tea & <milk> (Engraving: <b>): KES 1000.00" in mail.get_body(("plain",)).get_content()
+    assert "(Engraving: &lt;b&gt;)" in mail.get_body(("html",)).get_content()
+
+
 def taxed_order(*, is_included):
     """Goods of 1000, shipping of 100 and 10 off, with tax at 16 % and at 0 %."""
     taxes = [("0.16", "16", "144.00"), ("0", "0", "0.00")]

@@ -80,8 +80,22 @@ def test_refund_of_all_that_was_left_makes_the_order_shipped(paid, announced, dj
         "credited_amount": "39.40",
         "with_refund": True,
         "lines": [
-            {"line": "#1", "product_ref": A, "name": "Trees of Kenya", "options": {}, "quantity": 2},
-            {"line": "#2", "product_ref": B, "name": "Birds of Kenya", "options": {}, "quantity": 2},
+            {
+                "line": "#1",
+                "product_ref": A,
+                "name": "Trees of Kenya",
+                "options": {},
+                "options_text": "",
+                "quantity": 2,
+            },
+            {
+                "line": "#2",
+                "product_ref": B,
+                "name": "Birds of Kenya",
+                "options": {},
+                "options_text": "",
+                "quantity": 2,
+            },
         ],
         "remaining": [],
     }

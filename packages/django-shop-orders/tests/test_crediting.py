@@ -90,7 +90,16 @@ def test_refund_signal_has_its_goods_and_the_account(order, announced, django_ca
     assert payload["refund"] == {
         "amount": "15.40",
         "reason": "Torn.",
-        "lines": [{"line": "#2", "product_ref": "978-1", "name": "Trees of Kenya", "options": {}, "quantity": 1}],
+        "lines": [
+            {
+                "line": "#2",
+                "product_ref": "978-1",
+                "name": "Trees of Kenya",
+                "options": {},
+                "options_text": "",
+                "quantity": 1,
+            }
+        ],
     }
     assert payload["order"]["account"] == {
         "credited_amount": "15.40",

@@ -52,6 +52,7 @@ def test_payload_is_complete_and_json_safe(
                     "sku": "978-1",
                     "name": "Trees of Kenya",
                     "options": {},
+                    "options_text": "",
                     "quantity": 2,
                     "unit_price": "12.50",
                     "line_total": "25.00",

@@ -109,7 +109,7 @@ def test_order_can_be_shipped_in_two_parcels(place, announced, django_capture_on
     assert [name for name, _payload, _rest in announced] == ["shipment_sent"]
     shipment = announced[0][1]["shipment"]
     assert (shipment["carrier"], shipment["tracking_number"], shipment["is_last"]) == ("Test Carrier", "T1", False)
-    units = {"line": "#1", "product_ref": "978-1", "name": "Trees of Kenya", "options": {}}
+    units = {"line": "#1", "product_ref": "978-1", "name": "Trees of Kenya", "options": {}, "options_text": ""}
     assert shipment["lines"] == [{**units, "quantity": 1}]
     assert shipment["remaining"] == [{**units, "quantity": 2}]
     assert announced[0][2]["shipment"] == first

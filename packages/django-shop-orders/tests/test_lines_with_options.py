@@ -117,6 +117,7 @@ def test_database_refuses_two_equal_lines(cart):
         ({"": "x"}, "1 to 50"),
         ({"x" * 51: "x"}, "1 to 50"),
         ({"a\nb": "x"}, "1 to 50"),
+        ({"items": "x"}, "1 to 50"),
         ({"Engraving": "x", " Engraving": "y"}, "twice"),
         ({"Colour": "red"}, "Engraving, Date"),
         ({"Engraving": "damn"}, "kinder"),
@@ -380,7 +381,7 @@ def test_options_are_exported_and_erased(order, customer):
     lifecycle.deliver(order.pk)
     customers.anonymise(order.customer)
     assert all(row.options == {} for row in order.lines.all())
-    assert "Anna" not in str(list(OrderEvent.objects.filter(order=order).values_list("payload", flat=True)))
+    assert all("Anna" not in str(row.payload) for row in OrderEvent.objects.filter(order=order))
     assert not CartItem.objects.filter(cart=order.cart).exclude(options={}).exists()
     payments.refund(order.pk, lines={"#2": 1})  # lines are still known by their numbers
     assert crediting.credited_units(order) == {"#2": 1}

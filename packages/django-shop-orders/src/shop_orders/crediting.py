@@ -200,6 +200,7 @@ def unit_payload(line: OrderLine, quantity: int) -> dict[str, Any]:
         "product_ref": line.product_ref,
         "name": line.name,
         "options": line.options,
+        "options_text": line.options_text,
         "quantity": quantity,
     }
 

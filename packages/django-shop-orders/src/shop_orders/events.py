@@ -167,6 +167,7 @@ def order_payload(
                     "sku": line.sku,
                     "name": line.name,
                     "options": line.options,
+                    "options_text": line.options_text,
                     "quantity": line.quantity,
                     "unit_price": as_text(line.unit_price, currency),
                     "line_total": as_text(line.line_total, currency),

@@ -38,8 +38,8 @@ def clean(options: Mapping[str, Any] | None, ref: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for given, value in options.items():
         name, text = _plain(given, ref), _plain(value, ref)
-        if not name or len(name) > MAX_NAME_LENGTH or "\n" in name:
-            message = _("The name of an option is one line of 1 to %(most)d characters.")
+        if not name or len(name) > MAX_NAME_LENGTH or "\n" in name or name == "items":  # templates: options.items
+            message = _("The name of an option is one line of 1 to %(most)d characters, and not “items”.")
             raise InvalidOptions(message % {"most": MAX_NAME_LENGTH}, ref=ref)
         if name in found:
             raise InvalidOptions(_("The option “%(name)s” is given twice.") % {"name": name}, ref=ref)

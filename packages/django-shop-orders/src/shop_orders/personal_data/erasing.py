@@ -157,7 +157,8 @@ def _erase_events(rows: OrderEventQuerySet) -> None:
 def _without_options(value: Any) -> Any:
     """A payload in which no line has options."""
     if isinstance(value, dict):
-        return {key: {} if key == "options" else _without_options(part) for key, part in value.items()}
+        blank = {"options": {}, "options_text": ""}
+        return {key: blank[key] if key in blank else _without_options(part) for key, part in value.items()}
     return [_without_options(part) for part in value] if isinstance(value, list) else value
 
 

@@ -71,7 +71,7 @@ class SourceDetails:
         expect(
             sorted(names) == cleaned,
             f"fetch returned a product whose line_options are {names!r}.",
-            "Name at most 10 different options, each in 1 to 50 characters without blanks around them.",
+            "Name at most 10 different options, in 1 to 50 characters without blanks around them, and none “items”.",
         )
         unknown = sorted(set(self.example_options) - set(names))
         expect(
