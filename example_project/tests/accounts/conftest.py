@@ -143,7 +143,6 @@ def world(make_user: Callable[..., Any]) -> dict[str, str]:
         f"{API}/orders/orders/",
         {
             "contact": {"email": owner.email, "name": "Test Customer", "phone": "0712 345 678"},
-            "delivery": "home",
             "shipping_address": {"name": "Test Customer", "line1": "Court 1", "city": "Nairobi", "country": "KE"},
             "payment_provider": "on_delivery",
         },
