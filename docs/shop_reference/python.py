@@ -66,7 +66,10 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "checkout": "Contact place_order preview",
         "visitors": "of limit",
         "form_tokens": "new_token is_valid once find FormTokenField",
-        "lifecycle": "allowed confirm start_processing ship deliver cancel cancel_units restock reinstate add_note",
+        "lifecycle": (
+            "allowed allowed_states set_state confirm start_processing ship deliver cancel "
+            "cancel_units restock reinstate add_note"
+        ),
         "payments": (
             "available_providers provider_choices ProviderChoice providers_for start record_payment capture resolve "
             "refund queue_refund record_provider_refund "

@@ -89,11 +89,11 @@ admin.site.unregister(Order)
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
     list_filter = (*OrderAdmin.list_filter, SalesFilter, CategoryFilter, "currency")  # type: ignore[assignment]
-    list_display = ("number", "state", "payment_state", "payment_method", "amount", "contact_name", "placed")  # type: ignore[assignment]
+    list_display = ("number", "status_pill", "payment_state", "payment_method", "amount", "contact_name", "placed")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
 
     @admin.display(description=_("status"), ordering="status")
-    def state(self, order: Order) -> str:
+    def status_pill(self, order: Order) -> str:
         return _pill(order.get_status_display(), TONES.get(order.status, ""))
 
     @admin.display(description=_("payment"), ordering="payment_status")

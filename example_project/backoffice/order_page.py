@@ -15,6 +15,7 @@ from shop_orders.models import Order, OrderEvent, OrderStatus, PaymentStatus
 
 KINDS = {
     "placed": _("The order was placed"),
+    "state_changed": _("The state was set"),
     "shipment_sent": _("A parcel was shipped"),
     "refunded": _("Money was refunded"),
     "refund_failed": _("A refund failed"),

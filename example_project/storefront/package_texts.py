@@ -40,6 +40,14 @@ PAYMENTS = [
     gettext_noop("Or pay by hand: Lipa na M-Pesa, Buy Goods, till number %(number)s, amount %(amount)s."),
     gettext_noop("Send %(amount)s %(currency)s to %(account)s with the reference %(reference)s."),
 ]
+STATES = [
+    gettext_noop("state"),
+    gettext_noop("State"),
+    gettext_noop("Set the state"),
+    gettext_noop("Set the state: %(state)s"),
+    gettext_noop("None of these"),
+    gettext_noop("Unknown state: %(name)s. Use one of STATES."),
+]
 CHARGES = [gettext_noop("Tax"), gettext_noop("Tax, included")]
 INCOMING_PAYMENTS = [
     gettext_noop("incoming payment"),

@@ -101,6 +101,7 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
         staff(409),
         {"amount": "1.00", "reason": "Seen"},
     ),
+    ("POST", "/orders/staff/orders/{number}/state/"): ("staff", staff(422), {"state": "no such state"}),
     ("POST", "/orders/staff/orders/{number}/process/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/refund/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/reinstate/"): ("staff", staff(409), {}),

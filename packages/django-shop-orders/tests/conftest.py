@@ -64,6 +64,7 @@ def announced():
     for name in (
         "order_placed",
         "order_status_changed",
+        "order_state_changed",
         "shipment_sent",
         "payment_status_changed",
         "order_refunded",

@@ -39,6 +39,7 @@ MATRIX = {
     ("GET", "/staff/orders/{number}/"): STAFF,
     ("POST", "/staff/orders/{number}/confirm/"): STAFF,
     ("POST", "/staff/orders/{number}/process/"): (401, 403, 403, 403, 409, 401),
+    ("POST", "/staff/orders/{number}/state/"): (401, 403, 403, 403, 422, 401),
     ("POST", "/staff/orders/{number}/deliver/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/ship/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/cancel/"): STAFF,

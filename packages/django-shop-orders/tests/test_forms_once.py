@@ -24,6 +24,7 @@ BRING = {
     "confirm": ("memory", []),
     "process": ("on_delivery", []),
     "ship": ("on_delivery", ["process"]),
+    "state": ("on_delivery", []),
     "deliver": ("on_delivery", ["process", "ship"]),
     "capture": ("memory", ["authorised"]),
     "resolve": ("memory", ["held"]),
@@ -73,7 +74,9 @@ def dispute_that_is_held(order_id):
 
 
 @pytest.fixture
-def prepared(place, memory_provider):
+def prepared(place, memory_provider, shop_settings):
+    shop_settings(STATES={"packed": {"KIND": "processing", "LABEL": "packed"}})
+
     def bring(name):
         provider, earlier = BRING[name]
         order = place(provider=provider, quantity=2)

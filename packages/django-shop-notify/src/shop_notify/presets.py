@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _STATUS = "shop_orders.signals.order_status_changed"
@@ -111,3 +112,18 @@ STOCK_ROUTES: list[dict[str, Any]] = [
 
 SHOP_ROUTES: list[dict[str, Any]] = [*ORDER_ROUTES, *STOCK_ROUTES]
 """The events of both apps. A site with only one of them uses that app's routes."""
+
+
+def state_routes(states: Mapping[str, Mapping[str, Any]], via: list[str]) -> list[dict[str, Any]]:
+    """A route for each state of ``SHOP_ORDERS["STATES"]``: its event, to the customer. The site writes the texts."""
+    return [
+        {
+            "signal": "shop_orders.signals.order_state_changed",
+            "when": {"new_state": name},
+            "event": state.get("EVENT") or f"order_{name}",
+            "to": ["customer"],
+            "via": via,
+            "group": "order_updates",
+        }
+        for name, state in states.items()
+    ]

@@ -175,6 +175,12 @@ class AppSettings(BaseSettings):
         return value
 
     @property
+    def STATES(self) -> Mapping[str, Mapping[str, Any]]:
+        """States of the site's own: ``{name: {"KIND": built-in status, "LABEL": text, "EVENT": name}}``."""
+        value: Mapping[str, Mapping[str, Any]] = self.get("STATES", {})
+        return value
+
+    @property
     def PROBLEM_TYPE_BASE(self) -> str:
         """URL prefix of problem types; without it they are ``about:blank``."""
         return str(self.get("PROBLEM_TYPE_BASE", ""))

@@ -153,6 +153,13 @@ class UnknownPaymentProvider(InvalidInput):
         super().__init__(_("Unknown payment provider: %(alias)s") % {"alias": alias})
 
 
+class UnknownState(InvalidInput):
+    code = "unknown_state"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_("Unknown state: %(name)s. Use one of STATES.") % {"name": name})
+
+
 class CartNotFound(NotFound):
     code = "cart_not_found"
     sentence = gettext_lazy("This cart does not exist any more. Leave the cart token out to start a new one.")

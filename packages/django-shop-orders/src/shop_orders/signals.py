@@ -24,6 +24,11 @@ order_status_changed = Signal()
 ``at_placement`` is true if the order was placed with the new status.
 """
 
+order_state_changed = Signal()
+"""The order was put into a state of the site's own, or taken out of one: ``payload`` has ``old_state``, ``new_state``,
+``state_label`` in the customer's language and ``event``, the name in STATES. If the status changed too, that change is
+announced with ``notify: false``."""
+
 shipment_sent = Signal()
 """A parcel was sent: ``payload["shipment"]`` has carrier, tracking_number, tracking_url and lines."""
 

@@ -51,7 +51,7 @@ def money_and_goods(order: Order) -> str:
 
 def version_of(order: Order) -> str:
     """A text that differs after the status, the money or the goods of an order have changed."""
-    seen = f"{order.status} {order.reservations} {order.payment_status} {money_and_goods(order)}"
+    seen = f"{order.status} {order.state} {order.reservations} {order.payment_status} {money_and_goods(order)}"
     return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 

@@ -19,7 +19,7 @@ from shop_core.model_admins import ReadOnly, SafeList
 from shop_core.money import as_text
 
 from shop_orders import lifecycle
-from shop_orders.admin import exports
+from shop_orders.admin import exports, states
 from shop_orders.admin.amounts import amount_of
 from shop_orders.admin.forms import StepForm
 from shop_orders.admin.steps import STEPS, Step, possible_steps, take_step, was_taken
@@ -130,7 +130,7 @@ class DecisionFilter(admin.SimpleListFilter):
 class OrderAdmin(SafeList):
     list_display = (
         "number",
-        "status",
+        "status_text",
         "payment_status",
         "payment_method",
         "total_text",
@@ -138,7 +138,15 @@ class OrderAdmin(SafeList):
         "email",
         "placed_at",
     )
-    list_filter = ("status", "payment_status", RefundDueFilter, DecisionFilter, "payment_provider", "placed_at")
+    list_filter = (
+        "status",
+        states.StateFilter,
+        "payment_status",
+        RefundDueFilter,
+        DecisionFilter,
+        "payment_provider",
+        "placed_at",
+    )
     search_fields = ("number", "email", "phone", "contact_name", "lines__sku", "shipments__tracking_number")
     date_hierarchy = "placed_at"
     list_select_related = ("customer",)
@@ -170,6 +178,15 @@ class OrderAdmin(SafeList):
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("shop_orders.cancel_order")
+
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """With an action for each state of the site's own. Django 5.2 has no ``action_location``."""
+        where = {} if action_location is None else {"action_location": action_location}
+        found: dict[str, Any] = super().get_actions(request, **where)
+        if not found or not self.has_process_permission(request):
+            return found
+        own = {change.__name__: self.get_action(change, **where) for change in states.actions(self._run)}
+        return {**found, **{name: action for name, action in own.items() if action}}
 
     def get_urls(self) -> list[Any]:
         own = [
@@ -247,6 +264,11 @@ class OrderAdmin(SafeList):
         if order.status == OrderStatus.PENDING and awaits_online_payment(order):
             return _("%(provider)s, not paid yet") % {"provider": label}
         return label
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_text(self, order: Order) -> str:
+        """The label of the state, or of the status if it has none of the site's own."""
+        return order.get_status_display()
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
     def total_text(self, order: Order) -> str:

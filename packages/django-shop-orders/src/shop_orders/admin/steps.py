@@ -27,6 +27,7 @@ from shop_orders.admin.forms import (
     StepForm,
     manual_providers,
 )
+from shop_orders.admin.states import StateForm
 from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import refund_needs_decision
@@ -97,6 +98,7 @@ STEPS: Mapping[str, Step] = {
     "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, ConfirmForm),
     "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, NotifyForm),
     "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
+    "state": Step(gettext_lazy("Set the state"), "process_order", lifecycle.set_state, StateForm),
     "deliver": Step(gettext_lazy("Mark as delivered"), "process_order", lifecycle.deliver, NotifyForm),
     "capture": Step(gettext_lazy("Capture the payment"), "refund_order", _capture, NotifyForm, in_transaction=False),
     "resolve": Step(gettext_lazy("Resolve the held payment"), "refund_order", _resolve, ResolveForm),
@@ -176,6 +178,8 @@ def possible_steps(order: Order) -> list[str]:
         "cancel": "cancelled",
     }
     names = [name for name, status in by_status.items() if status in statuses]
+    if order.state or lifecycle.allowed_states(order):
+        names.append("state")
     attempts = list(order.payments.all())
     statuses_of_payments = {payment.status for payment in attempts}
     if Payment.Status.AUTHORISED in statuses_of_payments and order.status != OrderStatus.CANCELLED:

@@ -85,6 +85,7 @@ MEANINGS: Mapping[str, str] = {
     "unknown_line": "The cart or the order has no such line.",
     "unknown_payment_provider": "Not an alias of PAYMENT_PROVIDERS.",
     "unknown_product": "Not on sale, or not in the cart.",
+    "unknown_state": "Not a state of the shop; `allowed_states` of an order has those that it can get.",
     "unsupported_media_type": "Send application/json.",
     "validator_failed": "A validator of the shop, `hook`, has a fault. It was logged for the shop.",
 }

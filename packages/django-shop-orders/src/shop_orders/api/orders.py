@@ -24,6 +24,7 @@ from shop_orders.api.schemas import (
 )
 from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, ShopOrdersError
 from shop_orders.models import Cart, Customer, Order
+from shop_orders.models.states import state_label
 
 PAGE_LIMIT = 100
 
@@ -112,6 +113,8 @@ def track_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> Tr
     return TrackingOut(
         number=followed.order.number,
         status=followed.order.status,
+        state=followed.order.state,
+        state_label=state_label(followed.order.state),
         payment_status=followed.order.payment_status,
         events=[representations.event(event) for event in followed.events],
         shipments=[representations.shipment(shipment) for shipment in followed.shipments],

@@ -12,6 +12,7 @@ from shop_core.money import as_text
 from shop_orders import carts, lifecycle, payments, tracking
 from shop_orders.api import schemas
 from shop_orders.models import Credit, Order, OrderEvent, Payment, ProviderEvent, Refund, Shipment
+from shop_orders.models.states import state_label
 from shop_orders.payment_providers import awaits_online_payment, refund_needs_decision
 from shop_orders.payments import disputes
 from shop_orders.pricing.amounts import rate_text
@@ -141,6 +142,8 @@ def order_fields(order: Order) -> dict[str, Any]:
     return {
         "number": order.number,
         "status": order.status,
+        "state": order.state,
+        "state_label": state_label(order.state),
         "payment_status": order.payment_status,
         "placed_at": order.placed_at,
         "expires_at": order.expires_at,
@@ -204,6 +207,7 @@ def summary(row: Any) -> schemas.OrderSummaryOut:
     return schemas.OrderSummaryOut(
         number=row.number,
         status=row.status,
+        state=row.state,
         payment_status=row.payment_status,
         payment_provider=row.payment_provider,
         placed_at=row.placed_at,
@@ -262,6 +266,7 @@ def staff_order(row: Order) -> schemas.StaffOrderOut:
         customer=str(row.customer.public_id),
         version=tracking.version_of(row),
         allowed_statuses=sorted(lifecycle.allowed(row.status)),
+        allowed_states=lifecycle.allowed_states(row),
         awaits_online_payment=awaits_online_payment(row),
         can_be_reinstated=lifecycle.can_be_reinstated(row),
         events=[_staff_event(entry) for entry in row.events.select_related("actor").order_by("id")],

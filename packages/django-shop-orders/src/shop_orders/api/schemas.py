@@ -206,6 +206,9 @@ class RefundOut(BaseModel):
 class OrderOut(BaseModel):
     number: str
     status: str
+    state: str
+    """A state of the site's own, which stands for the status; "" for none."""
+    state_label: str
     payment_status: str
     placed_at: Time
     expires_at: Time | None
@@ -248,6 +251,7 @@ class PlacedOrderOut(OrderOut):
 class OrderSummaryOut(BaseModel):
     number: str
     status: str
+    state: str
     payment_status: str
     payment_provider: str
     placed_at: Time
@@ -292,6 +296,8 @@ class ShipmentOut(BaseModel):
 class TrackingOut(BaseModel):
     number: str
     status: str
+    state: str
+    state_label: str
     payment_status: str
     events: list[EventOut]
     shipments: list[ShipmentOut]
@@ -366,6 +372,7 @@ class StaffOrderOut(OrderOut):
     version: str
     """Send it as ``expected_version`` with a change, which is then refused if the order has changed meanwhile."""
     allowed_statuses: list[str]
+    allowed_states: list[str]
     awaits_online_payment: bool
     """Whether the customer still has to pay online; then ``confirm/`` needs ``accept_unpaid``."""
     can_be_reinstated: bool

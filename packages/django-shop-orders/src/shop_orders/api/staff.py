@@ -24,6 +24,7 @@ from shop_orders.api.staff_schemas import (
     RestockIn,
     ShipIn,
     StaffCancelIn,
+    StateIn,
     Status,
 )
 from shop_orders.models import Order
@@ -42,6 +43,7 @@ def list_orders(
     after: Annotated[ShortText, Query("")],
     q: Annotated[SearchText, Query("", description="Number, e-mail, phone, name, SKU or tracking number.")],
     status: Annotated[Status, Query("")],
+    state: Annotated[ShortText, Query("", description="A state of the site's own.")],
     payment_status: Annotated[PaymentStatus, Query("")],
     placed_from: Annotated[When | None, Query(None)],
     placed_until: Annotated[When | None, Query(None)],
@@ -54,6 +56,7 @@ def list_orders(
     auth.check_permission(request, "shop_orders.view_order")
     wanted = {
         "status": status,
+        "state": state,
         "payment_status": payment_status,
         "placed_at__gte": placed_from,
         "placed_at__lt": placed_until,
@@ -101,6 +104,14 @@ def confirm(request: HttpRequest, number: str, payload: ConfirmIn, idempotency_k
     options = {"accept_unpaid": payload.accept_unpaid, "by": user, "notify": payload.notify}
     work = partial(lifecycle.confirm, order_numbered(number).pk, **options)
     return run_action(request, number, "confirm", idempotency_key, work, expected=payload)
+
+
+@order_operation("/orders/{number}/state/", "staff_set_order_state", "Put an order into a state of the site's own")
+def set_state(request: HttpRequest, number: str, payload: StateIn, idempotency_key: idempotency.Key) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.process_order")
+    options = {"by": user, "notify": payload.notify}
+    work = partial(lifecycle.set_state, order_numbered(number).pk, payload.state, **options)
+    return run_action(request, number, "state", idempotency_key, work, expected=payload)
 
 
 _add_operation("process", lifecycle.start_processing, "Begin to pack an order")

@@ -21,6 +21,11 @@ class ChangeIn(ExpectedIn):
     notify: bool = True
 
 
+class StateIn(ChangeIn):
+    state: Annotated[ShortText, Field(max_length=30)]
+    """One of ``allowed_states``; "" takes the order out of its state."""
+
+
 class ConfirmIn(ChangeIn):
     """An order that waits for an online payment is refused with ``order_unpaid``, unless ``accept_unpaid`` is true."""
 

@@ -20,6 +20,7 @@ from shop_orders.checks.products import check_row_with_database, check_source
 from shop_orders.checks.providers import check_providers, has_webhooks, working_providers
 from shop_orders.checks.routers import check_routers
 from shop_orders.checks.shapes import check_shapes
+from shop_orders.checks.states import check_states, check_states_with_database, check_transitions_to_cancelled
 from shop_orders.checks.values import check_choices, check_currency, check_names, check_regions
 from shop_orders.conf import app_settings
 from shop_orders.payment_providers import HostedTestProvider
@@ -38,6 +39,8 @@ PARTS = (
     check_auth,
     check_regions,
     check_choices,
+    check_states,
+    check_transitions_to_cancelled,
     check_routers,
 )
 
@@ -48,6 +51,7 @@ def register() -> None:
     checks.register(check_django, "shop_orders")
     checks.register(check_number_with_database, "shop_orders", checks.Tags.database)
     checks.register(check_row_with_database, "shop_orders", checks.Tags.database)
+    checks.register(check_states_with_database, "shop_orders", checks.Tags.database)
     checks.register(check_urls, "shop_orders")
     checks.register(check_deployment, "shop_orders", deploy=True)
 

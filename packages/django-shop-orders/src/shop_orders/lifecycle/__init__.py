@@ -9,6 +9,7 @@ from shop_orders.lifecycle.goods import (
     units_of,
     units_to_cancel,
 )
+from shop_orders.lifecycle.states import allowed_states, set_state
 from shop_orders.lifecycle.statuses import (
     TRANSITIONS,
     add_note,
@@ -31,6 +32,7 @@ __all__ = [
     "TRANSITIONS",
     "add_note",
     "allowed",
+    "allowed_states",
     "can_be_reinstated",
     "cancel",
     "cancel_locked",
@@ -45,6 +47,7 @@ __all__ = [
     "restock",
     "return_to_stock",
     "set_payment_status",
+    "set_state",
     "ship",
     "start_processing",
     "units_of",

@@ -243,8 +243,8 @@ def set_status(
 ) -> None:
     """Set the status of a locked order and record the event."""
     old = order.status
-    order.status = to
-    order.save(update_fields=["status", "cancel_reason", "reservations", "stock_released_at", "updated_at"])
+    order.status, order.state = to, ""
+    order.save(update_fields=["status", "state", "cancel_reason", "reservations", "stock_released_at", "updated_at"])
     events.record(
         order,
         "status_changed",

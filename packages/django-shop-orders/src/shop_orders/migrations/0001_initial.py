@@ -276,6 +276,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "state",
+                    models.CharField(
+                        blank=True, help_text="One of the site's own.", max_length=30, verbose_name="state"
+                    ),
+                ),
+                (
                     "payment_status",
                     models.CharField(
                         choices=[

@@ -15,6 +15,7 @@ from shop_orders.managers import OVERPAID, OrderManager
 from shop_orders.models import options as line_options
 from shop_orders.models.carts import Cart
 from shop_orders.models.customers import Customer
+from shop_orders.models.states import state_label
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -89,6 +90,7 @@ class Order(models.Model):
         Cart, verbose_name=_("cart"), on_delete=models.SET_NULL, null=True, blank=True, related_name="order"
     )
     status = models.CharField(_("status"), max_length=12, choices=OrderStatus, default=OrderStatus.PENDING)
+    state = models.CharField(_("state"), max_length=30, blank=True, help_text=_("One of the site's own."))
     payment_status = models.CharField(
         _("payment status"), max_length=15, choices=PaymentStatus, default=PaymentStatus.UNPAID
     )
@@ -189,6 +191,12 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    if not TYPE_CHECKING:  # the annotation above is for type checkers, with and without the plugin of django-stubs
+
+        def get_status_display(self) -> str:
+            """The label of the state, or of the status if it has none of the site's own."""
+            return state_label(self.state) if self.state else str(OrderStatus(self.status).label)
 
     @property
     def tax_lines(self) -> list[Charge]:

@@ -30,6 +30,7 @@ PAYMENT = {
 }
 KINDS = {
     "placed": _("You placed your order"),
+    "state_changed": _("News of your order"),
     "shipment_sent": _("We shipped a parcel"),
     "refunded": _("We refunded money"),
     "units_cancelled": _("A part of your order is not sent"),
