@@ -25,7 +25,8 @@ def make_product(*, price, available):
 
 def order_of(ref, quantity):
     cart, _token = carts.add_to_cart(ref, quantity)
-    return checkout.place_order(cart, contact=checkout.Contact(email="guest@example.org", phone="0712 345 678"))
+    contact = checkout.Contact(email="guest@example.org", phone="0712 345 678")
+    return checkout.place_order(cart, contact=contact, delivery="pickup")
 
 
 class TestCatalogProductSource(ProductSourceContract):

@@ -56,6 +56,7 @@ MATRIX = {
     ("POST", "/staff/orders/{number}/note/"): STAFF,
 }
 BODIES = {
+    "/staff/orders/{number}/state/": {"state": "no such state"},
     "/staff/orders/{number}/confirm/": {"accept_unpaid": True},
     "/cart/add_item/": {"product": "978-1"},
     "/cart/update_quantity/": {"product": "978-1", "quantity": 1},

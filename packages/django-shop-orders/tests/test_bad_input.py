@@ -76,6 +76,7 @@ GOOD = {
     "staff_assign_incoming_payment": {**NOTIFY, "order": "K7MXQ-4T29P"},
     "staff_dismiss_incoming_payment": {"comment": "Sent back"},
     "staff_reinstate_order": NOTIFY,
+    "staff_set_order_state": {"state": "packed"},
     "staff_restock_order": {
         "lines": [{"product": "978-1", "quantity": 1}],
         "credit": True,

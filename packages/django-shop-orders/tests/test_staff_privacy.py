@@ -42,6 +42,7 @@ INCOMING = {"staff_assign_incoming_payment", "staff_dismiss_incoming_payment"}
 BODIES = {
     "staff_confirm_order": {"accept_unpaid": True},
     "staff_ship_order": {"tracking_number": "canary-track", "tracking_url": "https://couriers.example.org/canary"},
+    "staff_set_order_state": {"state": "packed"},
     "staff_cancel_order": {"reason": "Canary moved away"},
     "staff_cancel_units": {"reason": "Canary does not want it"},
     "staff_record_payment": {"payment_provider": "bank"},
@@ -70,6 +71,8 @@ def operations():
 @pytest.fixture
 def order(place, memory_provider, customer, settings):
     """An order with personal data in every text."""
+    states = {"packed": {"KIND": "processing", "LABEL": "packed"}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "STATES": states}
     customer.user.username = "canary-user"
     customer.user.save()
     row = place(
@@ -93,7 +96,8 @@ def order(place, memory_provider, customer, settings):
 
 def reach(name, order):
     """Bring the order to a state in which the operation succeeds."""
-    if name in {"staff_process_order", "staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
+    after_confirmation = {"staff_process_order", "staff_set_order_state"}
+    if name in {*after_confirmation, "staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
         lifecycle.confirm(order.pk)
     if name in {"staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
         lifecycle.start_processing(order.pk)

@@ -87,6 +87,7 @@ def act(place, book, customer, memory_provider, guest_order):
         "lifecycle.cancel_units": lambda quantities=None, **names: lifecycle.cancel_units(
             processed(), quantities or {book.isbn: 1}, **names
         ),
+        "lifecycle.set_state": lambda state: lifecycle.set_state(order(), state),
         "lifecycle.add_note": lambda **names: lifecycle.add_note(order(), **names),
         "payments.start": lambda **names: payments.start(order(), **names),
         "payments.record_payment": lambda **names: payments.record_payment(place(provider="bank").pk, **names),
@@ -113,6 +114,7 @@ def act(place, book, customer, memory_provider, guest_order):
 
 ELSEWHERE = {
     "lifecycle.allowed": "reads no database",
+    "payments.provider_choices": "reads no database",
     "payments.apply_event": "below, by the fields of its event",
     "payments.receive": "below, by the fields of its event",
     "lifecycle.set_payment_status": "its texts are those of the package",

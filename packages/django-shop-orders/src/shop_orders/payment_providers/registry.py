@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -26,10 +27,12 @@ def offered() -> Mapping[str, Sequence[EntryPoint]]:
     """``{name: entry points}`` of every provider that an installed distribution offers: ours first, then by
     distribution. Two for one name are an error of ``check``.
     """
-    found: dict[str, list[EntryPoint]] = {name: [EntryPoint(name, value, GROUP)] for name, value in SHIPPED.items()}
-    for point in sorted(entry_points(group=GROUP), key=distribution_of):
-        found.setdefault(point.name, []).append(point)
-    return found
+    ours = [EntryPoint(name, value, GROUP) for name, value in SHIPPED.items()]
+    installed = sorted(entry_points(group=GROUP), key=distribution_of)
+    found: defaultdict[str, list[EntryPoint]] = defaultdict(list)
+    for point in (*ours, *installed):
+        found[point.name].append(point)
+    return dict(found)
 
 
 def distribution_of(point: EntryPoint) -> str:
