@@ -144,6 +144,7 @@ def world(make_user: Callable[..., Any]) -> dict[str, str]:
         {
             "contact": {"email": owner.email, "name": "Test Customer", "phone": "0712 345 678"},
             "shipping_address": {"name": "Test Customer", "line1": "Court 1", "city": "Nairobi", "country": "KE"},
+            "delivery": "home",
             "payment_provider": "on_delivery",
         },
         content_type="application/json",
