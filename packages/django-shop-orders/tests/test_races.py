@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 from shop_orders import carts, checkout, customers, form_tokens, lifecycle, payments
 from shop_orders.carts.unpaid_orders import Buyer
-from shop_orders.exceptions import ShopOrdersError, TooManyUnpaidOrders
+from shop_orders.exceptions import InvalidTransition, ShopOrdersError, TooManyUnpaidOrders
 from shop_orders.models import (
     Cart,
     CartItem,
@@ -509,3 +509,18 @@ def test_form_that_is_pressed_four_times_at_once_is_taken_once(book, place, memo
     assert sum("This was already done: " in text for text in said) == 3
     counts = {"refund": Refund.objects, "ship": Shipment.objects}
     assert counts[name].count() == 1
+
+
+def test_two_staff_who_move_one_order_into_a_state_ship_it_once(place, shop_settings):
+    states = {name: {"KIND": "shipped", "LABEL": name} for name in ("to_collect", "on_the_van")}
+    shop_settings(STATES=states)
+    for names in (("to_collect", "to_collect"), ("to_collect", "on_the_van")):
+        order = place(quantity=1)
+        lifecycle.start_processing(order.pk)
+        results = at_once(*(partial(lifecycle.set_state, order.pk, name) for name in names))
+        errors = [result for result in results if isinstance(result, Exception)]
+        order.refresh_from_db()
+        assert (order.status, order.shipments.count()) == ("shipped", 1)
+        assert order.state in names
+        assert order.events.filter(kind="state_changed").count() == 2 - len(errors)
+        assert [type(error) for error in errors] == ([InvalidTransition] if len({*names}) == 1 else [])
