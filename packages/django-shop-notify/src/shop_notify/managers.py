@@ -74,6 +74,12 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return {row["alias"]: {name: value for name, value in row.items() if name != "alias"} for row in rows}
 
 
+class SetupProblemQuerySet(models.QuerySet["SetupProblem"]):
+    def open(self) -> SetupProblemQuerySet:
+        """Problems that have not ended: the provider has accepted no message since."""
+        return self.filter(ended_at=None)
+
+
 # Type checkers without the plugin of django-stubs do not understand ``from_queryset``.
 if TYPE_CHECKING:
 
@@ -83,11 +89,9 @@ if TYPE_CHECKING:
     class RelatedNotifications(NotificationManager, RelatedManager["Notification"]):  # type: ignore[misc]
         """The type of ``notification.successors``."""
 
+    class SetupProblemManager(SetupProblemQuerySet, models.Manager["SetupProblem"]):  # type: ignore[misc]
+        """The type of ``SetupProblem.objects``."""
+
 else:
     NotificationManager = models.Manager.from_queryset(NotificationQuerySet)
-
-
-class SetupProblemQuerySet(models.QuerySet["SetupProblem"]):
-    def open(self) -> SetupProblemQuerySet:
-        """Problems that have not ended: the provider has accepted no message since."""
-        return self.filter(ended_at=None)
+    SetupProblemManager = models.Manager.from_queryset(SetupProblemQuerySet)

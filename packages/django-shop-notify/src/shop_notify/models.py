@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_notify.managers import NotificationManager, SetupProblemQuerySet
+from shop_notify.managers import NotificationManager, SetupProblemManager
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -349,7 +349,7 @@ class SetupProblem(models.Model):
     retry_at = models.DateTimeField(help_text=_("When the next message is tried."))
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    objects = SetupProblemQuerySet.as_manager()
+    objects: ClassVar[SetupProblemManager] = SetupProblemManager()
 
     class Meta:
         verbose_name = _("problem of a set-up")
