@@ -84,8 +84,11 @@ def test_event_without_meaning_is_ignored(row):
     assert DeliveryReport.objects.count() == 0
 
 
-@pytest.mark.parametrize(("status", "state"), [(429, "queued"), (500, "queued"), (400, "failed"), (401, "failed")])
-def test_http_status_of_the_provider_decides(monkeypatch, status, state):
+@pytest.mark.parametrize(
+    ("status", "state", "attempts"),
+    [(429, "queued", 1), (500, "queued", 1), (400, "failed", 1), (401, "queued", 0), (403, "queued", 0)],
+)
+def test_http_status_of_the_provider_decides(monkeypatch, status, state, attempts):
     def refuse(self, **kwargs):
         response = requests.Response()
         response.status_code, response.reason, response._content = status, "no", b""
@@ -97,7 +100,7 @@ def test_http_status_of_the_provider_decides(monkeypatch, status, state):
     )
     delivery.deliver_due()
     row.refresh_from_db()
-    assert row.state == state
+    assert (row.state, row.attempts) == (state, attempts)
 
 
 def test_long_id_of_the_provider_is_found(row):

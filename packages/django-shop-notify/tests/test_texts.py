@@ -51,8 +51,8 @@ def act(settings):
         "outbox.resend_once": lambda key="k", **more: outbox.resend_once(sent(), key=key, **more),
         "outbox.retry_dead": outbox.retry_dead,
         "recipients.suppress": suppressing,
-        "recipients.lift_suppression": lambda channel="email", address="c@x.org": recipients.lift_suppression(
-            channel, address
+        "recipients.lift_suppression": lambda channel="email", address="c@x.org", reason="": (
+            recipients.lift_suppression(channel, address, reason=reason)
         ),
         "recipients.suppressed": lambda channel="email", addresses="c@x.org": recipients.suppressed(
             channel, [addresses]
