@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.utils.functional import SimpleLazyObject
 from django.views import View
 from django.views.decorators.cache import never_cache
 from shop_core.db.transactions import non_atomic
@@ -46,7 +47,7 @@ class Page(View):
 
     def context(self, **values: Any) -> dict[str, Any]:
         """The values for the template."""
-        return {"home_url": get_script_prefix(), "login_url": login_url(), **values}
+        return {"home_url": get_script_prefix(), "login_url": SimpleLazyObject(login_url), **values}
 
     def render(self, *, status: int = 200, **values: Any) -> HttpResponse:
         """The template with the values of ``context``."""
