@@ -95,6 +95,7 @@ def _reports(alias: str) -> Iterator[str]:
     if not url:
         yield "report URL: unknown; set BASE_URL, and include shop_notify.urls in ROOT_URLCONF"
         return
-    if notifier.has_secret_in_report_url and getattr(notifier, "report_secret", ""):
+    secret = getattr(notifier, "report_secret", "")
+    if secret and notifier.has_secret_in_report_url:
         url = f"{url.rstrip('/').rpartition('/')[0]}/<report_secret>/"
     yield f"report URL: {url}"
