@@ -15,4 +15,4 @@ class PayByHandForm(forms.Form):
 class PayTillForm(PayByHandForm):
     """A till takes no account number."""
 
-    account = None  # type: ignore[assignment] - removes the field
+    account = None  # type: ignore[assignment]  # removes the field
