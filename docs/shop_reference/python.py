@@ -61,7 +61,8 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "shop_orders": {
         "carts": (
             "CartView LineView MergeReport MergeChange find find_or_open add_to_cart add_item set_quantity "
-            "remove_item set_line_quantity remove_line clear view merge prune"
+            "remove_item set_line_quantity remove_line clear view merge prune "
+            "agree_to_reminder withdraw_reminder reminder_of announce_abandoned"
         ),
         "checkout": "Contact place_order preview",
         "visitors": "of limit",

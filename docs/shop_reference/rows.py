@@ -13,8 +13,8 @@ from shop_reference.markdown import table, words
 MODELS: Mapping[str, str] = {
     "shop_catalog": "Category Product ProductImage PriceChange Review StockMovement",
     "shop_orders": (
-        "Customer Address Cart CartItem Order OrderLine Charge Payment Refund Shipment ShipmentLine Credit OrderEvent "
-        "IncomingPayment"
+        "Customer Address Cart CartItem CartReminder Order OrderLine Charge Payment Refund Shipment ShipmentLine "
+        "Credit OrderEvent IncomingPayment"
     ),
     "shop_notify": "Notification Attempt Preference Suppression",
 }

@@ -37,6 +37,7 @@ def pages_with(index, query):
         ("color", "reference/words"),
         ("basket", "reference/words"),
         ("back in stock", "reference/catalog-signals"),
+        ("abandoned cart", "howto/orders-remind-of-carts"),
         ("replay", "howto/operations-replay-events"),
         ("reconciliation", "reference/times"),
         ("SHOP_ORDERS", "reference/settings"),

@@ -171,6 +171,8 @@ ERRORS = [
     gettext_noop("Write the part after the @ in full, such as example.org."),
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
     gettext_noop("This cart has been ordered already. Start a new one."),
+    gettext_noop("This shop sends no reminders of carts."),
+    gettext_noop("Enter an e-mail address."),
     gettext_noop("%(field)s: enter at most %(most)d characters."),
     gettext_noop("%(field)s: this text has a character that cannot be stored."),
     gettext_noop("The cart is empty. Add a product before placing an order."),

@@ -34,6 +34,7 @@ GOOD = {
     "add_cart_item": {"product": "978-1", "quantity": 1},
     "set_cart_item_quantity": {"product": "978-1", "quantity": 1},
     "remove_cart_item": {"product": "978-1"},
+    "agree_to_cart_reminder": {"email": "customer@example.org"},
     "place_order": {
         "contact": {"name": "Test Customer", "email": "customer@example.org", "phone": "0712345678", "language": "en"},
         "shipping_address": ADDRESS,

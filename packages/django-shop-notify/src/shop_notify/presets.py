@@ -99,6 +99,18 @@ ORDER_ROUTES: list[dict[str, Any]] = [
 ]
 """The orders app's events."""
 
+CART_ROUTES: list[dict[str, Any]] = [
+    {
+        "signal": "shop_orders.signals.cart_abandoned",
+        "event": "cart_abandoned",
+        "to": ["customer"],
+        "via": ["email"],
+        "group": "cart_reminders",
+        "reference": "cart.id",
+    },
+]
+"""Reminders of carts, which a shop must switch on (``CART_ABANDONED_AFTER``). Customers can unsubscribe from them."""
+
 STOCK_ROUTES: list[dict[str, Any]] = [
     {
         "signal": "shop_catalog.signals.stock_low",

@@ -153,6 +153,15 @@ class AppSettings(BaseSettings):
         return value
 
     @property
+    def CART_ABANDONED_AFTER(self) -> timedelta | None:
+        """How long after its last change an open cart is announced by ``cart_abandoned``, if the customer agreed.
+
+        ``None``: never, and no consent is asked for.
+        """
+        value: timedelta | None = self.get("CART_ABANDONED_AFTER", None)
+        return value
+
+    @property
     def ORDER_URL(self) -> str:
         """Dotted path of ``(order_number, token) -> absolute URL`` of the order's page. Default: none."""
         return str(self.get("ORDER_URL", ""))

@@ -165,6 +165,14 @@ class CartNotFound(NotFound):
     sentence = gettext_lazy("This cart does not exist any more. Leave the cart token out to start a new one.")
 
 
+class RemindersOff(ShopOrdersError):
+    code = "reminders_off"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This shop sends no reminders of carts.")
+
+
 class CartClosed(ShopOrdersError):
     code = "cart_closed"
     sentence = gettext_lazy("This cart has been ordered already. Start a new one.")

@@ -34,6 +34,12 @@ JOBS: tuple[Job, ...] = (
         every=timedelta(minutes=5),
         consequence="Refunds that a provider could not make at once, and those that the shop queues, are never sent.",
     ),
+    Job(
+        name="announce_abandoned_carts",
+        function=carts.announce_abandoned,
+        every=timedelta(minutes=10),
+        consequence="Customers who agreed are not reminded of their carts, and consents of old carts are kept.",
+    ),
     Job(name="prune_carts", function=carts.prune, every=timedelta(days=1), consequence="Old carts fill the database."),
     Job(
         name="prune_idempotency_keys",

@@ -10,6 +10,8 @@ Every signal has ``sender`` (the class ``Order``) and these keywords:
               ``recipients = {"customer": {"key", "name", "email", "phone", "language"}}``; money is text
 ``event_id``  a UUID, the same when the signal is sent again
 
+``cart_abandoned`` is about a cart: see there.
+
 If a receiver raises, the signal is sent again later, to all receivers: ignore an ``event_id`` that was handled before.
 """
 
@@ -45,3 +47,12 @@ order_refunded = Signal()
 
 Refunds of several payments that were requested together are announced together, with their sum, except those that
 succeed later. ``refund`` is the last one."""
+
+cart_abandoned = Signal()
+"""A cart was left unordered for CART_ABANDONED_AFTER, and its customer agreed to be reminded. Sent once for each cart.
+
+``sender`` is the class ``Cart``. Kwargs: ``cart``, ``payload``, ``event_id``. ``payload`` is ``{"version", "cart":
+{"id", "currency", "lines": [{"product_ref", "name", "quantity", "price_when_added"}]}, "notify": True, "recipients":
+{"customer": {"key", "name", "email", "phone", "language"}}}``. Not sent for a cart that was ordered, emptied or
+changed meanwhile.
+"""

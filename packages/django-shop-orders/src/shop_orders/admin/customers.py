@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from shop_core.model_admins import ReadOnly, SafeList
 
 from shop_orders import customers, personal_data
-from shop_orders.models import Address, Cart, CartItem, Customer, Erasure
+from shop_orders.models import Address, Cart, CartItem, CartReminder, Customer, Erasure
 
 
 class AddressForm(forms.ModelForm):
@@ -115,12 +115,19 @@ class CartItemInline(ReadOnly, admin.TabularInline):
     extra = 0
 
 
+class CartReminderInline(ReadOnly, admin.TabularInline):
+    model = CartReminder
+    fields = ("email", "language", "agreed_at", "announced_at")
+    readonly_fields = ("announced_at",)
+    extra = 0
+
+
 @admin.register(Cart)
 class CartAdmin(ReadOnly, SafeList):
     list_display = ("public_id", "customer", "status", "updated_at")
     list_filter = ("status",)
     list_select_related = ("customer",)
-    inlines = (CartItemInline,)
+    inlines = (CartItemInline, CartReminderInline)
 
 
 @admin.register(Erasure)

@@ -16,10 +16,12 @@ from shop_orders.api.schemas import (
     CartOut,
     MergeOut,
     PaymentProviderOut,
+    ReminderIn,
+    ReminderOut,
     RemoveItemIn,
     SetQuantityIn,
 )
-from shop_orders.exceptions import UnknownLine, UnknownProduct
+from shop_orders.exceptions import CartEmpty, UnknownLine, UnknownProduct
 from shop_orders.models import Cart, Customer
 
 CART_TOKEN_HEADER = "X-Cart-Token"  # noqa: S105
@@ -142,6 +144,56 @@ def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     if cart is not None:
         carts.clear(cart)
     return _represent(cart, customer)
+
+
+@router.get(
+    "/cart/reminder/",
+    response={200: ReminderOut, **responses(401, 403, 404)},
+    auth=auth.optional,
+    openapi_extra=OPTIONAL_SECURITY,
+    operation_id="get_cart_reminder",
+    summary="Whether the customer agreed to be reminded of the cart",
+)
+def get_reminder(request: HttpRequest, x_cart_token: CartToken) -> ReminderOut:
+    return _represent_reminder(carts.find(customer=auth.customer_or_guest(request), token=x_cart_token))
+
+
+@router.put(
+    "/cart/reminder/",
+    response={200: ReminderOut, **responses(401, 403, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=OPTIONAL_SECURITY,
+    operation_id="agree_to_cart_reminder",
+    summary="Agree to be reminded once of the cart, if it is left unordered",
+)
+def agree_to_reminder(request: HttpRequest, payload: ReminderIn, x_cart_token: CartToken) -> ReminderOut:
+    visitors.limit(request, "cart")
+    cart = carts.find(customer=auth.customer_or_guest(request), token=x_cart_token)
+    if cart is None:
+        raise CartEmpty
+    carts.agree_to_reminder(cart, email=payload.email)
+    return _represent_reminder(cart)
+
+
+@router.delete(
+    "/cart/reminder/",
+    response={200: ReminderOut, **responses(401, 403, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=OPTIONAL_SECURITY,
+    operation_id="withdraw_cart_reminder",
+    summary="Withdraw the consent to be reminded of the cart",
+)
+def withdraw_reminder(request: HttpRequest, x_cart_token: CartToken) -> ReminderOut:
+    visitors.limit(request, "cart")
+    cart = carts.find(customer=auth.customer_or_guest(request), token=x_cart_token)
+    if cart is not None:
+        carts.withdraw_reminder(cart)
+    return _represent_reminder(cart)
+
+
+def _represent_reminder(cart: Cart | None) -> ReminderOut:
+    reminder = carts.reminder_of(cart)
+    return ReminderOut(agreed=reminder is not None, email=reminder.email if reminder else "")
 
 
 @router.post(

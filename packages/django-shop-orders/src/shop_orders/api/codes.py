@@ -78,6 +78,7 @@ MEANINGS: Mapping[str, str] = {
     "request_in_progress": "The same Idempotency-Key is still being processed. Repeat after Retry-After.",
     "too_large": "The body exceeds 256 kB.",
     "too_many_lines": "The cart has more than `max_lines` different products. Order some of them first.",
+    "reminders_off": "The shop sends no reminders of carts: CART_ABANDONED_AFTER is not set. Do not offer them.",
     "too_many_requests": "Wait for Retry-After.",
     "too_many_unpaid_orders": "`max_unpaid_orders` and `max_unpaid_units` are the limits until something is paid.",
     "total_changed": "The total is not expected_total; `cart` is the cart as it would be ordered.",

@@ -50,6 +50,17 @@ class ContactIn(In):
     phone: Annotated[ShortText, Field(max_length=30)] = ""
 
 
+class ReminderIn(In):
+    """Without an address, that of the customer is used. Guests need one."""
+
+    email: Annotated[ShortText, Field(max_length=254)] = ""
+
+
+class ReminderOut(BaseModel):
+    agreed: bool
+    email: str
+
+
 class PlaceOrderIn(In):
     contact: ContactIn = Field(default_factory=ContactIn)
     shipping_address: AddressIn | None = None

@@ -102,6 +102,11 @@ SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "GUEST_CHECKOUT": ("True or False", lambda value: isinstance(value, bool), "True"),
     "GUEST_LINK_MAX_AGE": ("a timedelta above zero", is_duration, "timedelta(days=90)"),
     "CART_MAX_AGE": ("a timedelta above zero", is_duration, "timedelta(days=60)"),
+    "CART_ABANDONED_AFTER": (
+        "a timedelta above zero, or None",
+        lambda value: value is None or is_duration(value),
+        "timedelta(hours=24)",
+    ),
     "PROBLEM_TYPE_BASE": ("a text", _is_text, '"https://shop.example.org/problems/"'),
 }
 """The type of a setting in words, the function that checks it, and an example to paste."""

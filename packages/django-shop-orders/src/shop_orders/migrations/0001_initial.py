@@ -1780,4 +1780,59 @@ class Migration(migrations.Migration):
                 condition=models.Q(("amount__gt", 0)), name="shop_orders_incoming_amount"
             ),
         ),
+        migrations.CreateModel(
+            name="CartReminder",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("email", models.EmailField(max_length=254, verbose_name="e-mail address")),
+                (
+                    "email_key",
+                    models.CharField(
+                        blank=True,
+                        db_index=True,
+                        editable=False,
+                        max_length=320,
+                        verbose_name="e-mail address, to compare",
+                    ),
+                ),
+                ("language", models.CharField(blank=True, max_length=20, verbose_name="language")),
+                ("agreed_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="agreed at")),
+                (
+                    "event_id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="event id"),
+                ),
+                (
+                    "announced_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="announced at"),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, editable=False, verbose_name="attempts")),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="next attempt at"
+                    ),
+                ),
+                (
+                    "cart",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reminder",
+                        to="shop_orders.cart",
+                        verbose_name="cart",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "cart reminder",
+                "verbose_name_plural": "cart reminders",
+                "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("announced_at", None)),
+                        fields=["next_attempt_at"],
+                        name="shop_orders_reminder_waiting",
+                    )
+                ],
+            },
+        ),
     ]

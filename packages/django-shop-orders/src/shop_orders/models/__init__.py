@@ -6,6 +6,7 @@ from shop_orders.models.events import OrderEvent
 from shop_orders.models.incoming import IncomingPayment
 from shop_orders.models.orders import Charge, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.models.payments import Payment, ProviderEvent, Refund
+from shop_orders.models.reminders import CartReminder
 from shop_orders.models.shipments import Shipment, ShipmentLine
 from shop_orders.models.work import IdempotencyKey, JobRun
 
@@ -13,6 +14,7 @@ __all__ = [
     "Address",
     "Cart",
     "CartItem",
+    "CartReminder",
     "Charge",
     "Credit",
     "Customer",

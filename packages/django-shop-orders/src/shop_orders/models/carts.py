@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
     from shop_orders.models.orders import Order
+    from shop_orders.models.reminders import CartReminder
 
 
 class Cart(models.Model):
@@ -37,6 +38,7 @@ class Cart(models.Model):
     customer_id: int | None
     items: RelatedManager[CartItem]
     order: Order
+    reminder: CartReminder
     get_status_display: Callable[[], str]
 
     objects: ClassVar[CartManager] = CartManager()

@@ -11,11 +11,13 @@ from django.utils.translation import gettext as _
 from shop_core import admin_log
 from shop_core.db.rows import chunks
 
+from shop_orders.carts import erase_reminders
 from shop_orders.customers import FIELDS
 from shop_orders.exceptions import InvalidTransition
 from shop_orders.managers import OrderEventQuerySet
 from shop_orders.models import (
     CartItem,
+    CartReminder,
     Credit,
     Customer,
     IdempotencyKey,
@@ -59,6 +61,7 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
         except InvalidTransition as error:
             numbers = ", ".join(order.number for order in _unfinished(customer))
             waiting.append({"what": _("Order %(number)s") % {"number": numbers}, "reason": str(error)})
+    erase_reminders(person.get("emails", ()))
     return waiting + _erase_unmatched_money(person.get("phones", ()))
 
 
@@ -96,6 +99,7 @@ def _erase_customer(customer: Customer) -> None:
     admin_log.erase([customer])
     customer.addresses.all().delete()
     customer.carts.filter(status="open").delete()
+    CartReminder.objects.filter(cart__customer=customer).delete()
     blank = dict.fromkeys((*FIELDS, "email_key"), "")
     Customer.objects.filter(pk=customer.pk, anonymised_at=None).update(anonymised_at=timezone.now())
     Customer.objects.filter(pk=customer.pk).update(user=None, **blank)

@@ -7,13 +7,23 @@ from typing import Any
 
 from shop_core.money import as_text
 
-from shop_orders.models import Customer, Order
+from shop_orders import emails
+from shop_orders.models import CartReminder, Customer, Order
 from shop_orders.personal_data.people import Person, customers_of
 
 
 def export_personal_data(person: Person) -> dict[str, Any]:
     """Customers with their addresses, carts and orders. Texts, amounts as text, times in ISO 8601."""
-    return {"customers": [_customer(customer) for customer in customers_of(person)]}
+    keys = [emails.email_key(email) for email in person.get("emails", ())]
+    guests = CartReminder.objects.filter(cart__customer=None, email_key__in=keys).exclude(email_key="")
+    return {
+        "customers": [_customer(customer) for customer in customers_of(person)],
+        "cart_reminders_of_guests": [_reminder(row) for row in guests],
+    }
+
+
+def _reminder(row: CartReminder) -> dict[str, Any]:
+    return {"email": row.email, "language": row.language, "agreed_at": row.agreed_at.astimezone(UTC).isoformat()}
 
 
 def _customer(customer: Customer) -> dict[str, Any]:
@@ -34,6 +44,7 @@ def _customer(customer: Customer) -> dict[str, Any]:
             for cart in customer.carts.filter(status="open")
             for item in cart.items.all()
         ],
+        "cart_reminders": [_reminder(row) for row in CartReminder.objects.filter(cart__customer=customer)],
         "orders": [_order(order) for order in orders],
     }
 

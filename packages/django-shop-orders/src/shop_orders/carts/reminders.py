@@ -1,0 +1,171 @@
+"""Reminders of carts that are left unordered: only with consent, once for each cart, after CART_ABANDONED_AFTER."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from shop_core.db.transactions import connection_of
+from shop_core.money import as_text
+
+from shop_orders import emails, signals
+from shop_orders.carts.finding import lock
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import InvalidInput, RemindersOff
+from shop_orders.models import Cart, CartItem, CartReminder
+from shop_orders.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+ADDRESS_PAUSE = timedelta(days=7)
+"""An address gets at most one reminder in this time, also for other carts: somebody else may have entered it."""
+
+
+@in_transaction(Cart)
+def agree_to_reminder(cart: Cart, *, email: str = "") -> CartReminder:
+    """Record that the customer wants to be reminded of this cart. Without an address, the customer's is used.
+
+    A second call changes the address. A cart that was announced stays so.
+
+    Raises:
+        RemindersOff: CART_ABANDONED_AFTER is not set.
+        InvalidInput: there is no address, or mail cannot be sent to it.
+        CartClosed: the cart was ordered meanwhile.
+    """
+    if app_settings.CART_ABANDONED_AFTER is None:
+        raise RemindersOff
+    address = email.strip() or (cart.customer.email if cart.customer else "")
+    if not address:
+        raise InvalidInput(_("Enter an e-mail address."), extra={"fields": ["email"]})
+    try:
+        emails.validate(address)
+    except ValidationError as error:
+        raise InvalidInput(error.messages[0], extra={"fields": ["email"]}) from error
+    language = (cart.customer.language if cart.customer else "") or get_language() or ""
+    values = {"email": address, "language": language[:20], "agreed_at": timezone.now()}
+    return CartReminder.objects.update_or_create(cart=lock(cart), defaults=values)[0]
+
+
+@in_transaction(Cart)
+def withdraw_reminder(cart: Cart) -> None:
+    """Remove the consent and the address. An announced cart keeps the fact that it was announced, without them."""
+    lock(cart)
+    reminders = CartReminder.objects.filter(cart=cart)
+    reminders.filter(announced_at=None).delete()
+    reminders.update(email="", email_key="", language="")
+
+
+def reminder_of(cart: Cart | None) -> CartReminder | None:
+    """The consent that was given for a cart and not withdrawn."""
+    return None if cart is None else CartReminder.objects.filter(cart=cart).exclude(email="").first()
+
+
+def announce_abandoned(*, limit: int = 500) -> int:
+    """Send ``cart_abandoned`` for carts that are due, and delete the consents of closed carts. Returns how many.
+
+    Safe to run in parallel. Whether a cart is still open, filled, unchanged and consented to is read again under its
+    lock before each attempt.
+    """
+    _delete_closed()
+    keys = list(_due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit])
+    return sum(_announce(key) for key in keys)
+
+
+def erase_reminders(addresses: Iterable[str]) -> None:
+    """Delete the consents with these e-mail addresses, also of guests' carts."""
+    keys = [key for address in addresses if (key := emails.email_key(address))]
+    CartReminder.objects.filter(email_key__in=keys).delete()
+
+
+def _due() -> QuerySet[CartReminder]:
+    after = app_settings.CART_ABANDONED_AFTER
+    if after is None:
+        return CartReminder.objects.none()
+    now = timezone.now()
+    same_address = CartReminder.objects.filter(email_key=OuterRef("email_key"), announced_at__gt=now - ADDRESS_PAUSE)
+    return CartReminder.objects.filter(
+        Exists(CartItem.objects.filter(cart=OuterRef("cart"))),
+        ~Exists(same_address),
+        cart__status=Cart.Status.OPEN,
+        cart__updated_at__lte=now - after,
+        announced_at=None,
+        next_attempt_at__lte=now,
+    ).exclude(email="")
+
+
+def _announce(key: int) -> bool:
+    """Send the signal for one cart. False if it is not due any more, or a receiver failed: then it is tried again."""
+    claimed = _claim(key)
+    if claimed is None:
+        return False
+    reminder, payload = claimed
+    results = signals.cart_abandoned.send_robust(
+        sender=Cart, cart=reminder.cart, payload=payload, event_id=reminder.event_id
+    )
+    errors = [error for _receiver, error in results if isinstance(error, Exception)]
+    for error in errors:
+        logger.error("A receiver of cart_abandoned failed", exc_info=error)
+    if not errors:
+        CartReminder.objects.filter(pk=key).update(announced_at=timezone.now())
+    return not errors
+
+
+@in_transaction(CartReminder)
+def _claim(key: int) -> tuple[CartReminder, dict[str, Any]] | None:
+    """Take the reminder for this process until its next attempt, if it is still due."""
+    cart = Cart.objects.filter(reminder=key)
+    if connection_of(Cart).features.has_select_for_update_skip_locked:
+        cart = cart.select_for_update(of=("self",), skip_locked=True)
+    if cart.first() is None:
+        return None
+    reminder = _due().select_related("cart__customer").filter(pk=key).first()
+    if reminder is None:
+        return None
+    wait = min(LONGEST_WAIT, FIRST_RETRY * 4 ** min(reminder.attempts, 8))
+    attempts = reminder.attempts + 1
+    CartReminder.objects.filter(pk=key).update(attempts=attempts, next_attempt_at=timezone.now() + wait)
+    return reminder, _payload(reminder)
+
+
+def _payload(reminder: CartReminder) -> dict[str, Any]:
+    cart, currency = reminder.cart, app_settings.CURRENCY
+    return {
+        "version": 1,
+        "cart": {
+            "id": str(cart.public_id),
+            "currency": currency,
+            "lines": [
+                {
+                    "product_ref": item.product_ref,
+                    "name": item.name,
+                    "quantity": item.quantity,
+                    "price_when_added": as_text(item.price_when_added, currency),
+                }
+                for item in cart.items.all()
+            ],
+        },
+        "notify": True,
+        "recipients": {
+            "customer": {
+                "key": cart.customer.key if cart.customer else f"cart:{cart.public_id}",
+                "name": cart.customer.name if cart.customer else "",
+                "email": reminder.email,
+                "phone": "",
+                "language": reminder.language,
+            }
+        },
+    }
+
+
+def _delete_closed() -> None:
+    """Delete the consents of carts that were ordered or merged; an announced one only after ADDRESS_PAUSE."""
+    is_over = Q(announced_at=None) | Q(announced_at__lte=timezone.now() - ADDRESS_PAUSE)
+    CartReminder.objects.filter(is_over).exclude(cart__status=Cart.Status.OPEN).delete()
