@@ -18,10 +18,12 @@ def index():
 
 def pages_with(index, query):
     """The pages that the search lists for a query: those that have each of its words, or a word with the same stem."""
-    stem = SearchEnglish({}).stem
+    english = SearchEnglish({})
     found = []
     for word in re.findall(r"\w+", query.lower()):
-        places = [index[part].get(stem(word), []) for part in ("terms", "titleterms")]
+        if word in english.stopwords:
+            continue
+        places = [index[part].get(english.stem(word), []) for part in ("terms", "titleterms")]
         found.append({page for place in places for page in (place if isinstance(place, list) else [place])})
     return {index["docnames"][page] for page in set.intersection(*found)}
 
