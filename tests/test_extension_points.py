@@ -11,6 +11,7 @@ from shop_catalog.product_source import CatalogProductSource
 from shop_notify.models import Notification
 from shop_notify.presets import SHOP_ROUTES
 from shop_orders import carts, checkout, lifecycle
+from shop_orders.exceptions import InvalidOptions
 from shop_orders.testing import ProductSourceContract
 
 NUMBERS = itertools.count(1)
@@ -41,6 +42,32 @@ class TestCatalogProductSource(ProductSourceContract):
     @pytest.fixture
     def make_product(self):
         return make_product
+
+
+def engravings(sku):
+    """What a site says about its products: a function of the SKU."""
+    return ["Engraving"] if sku else []
+
+
+@pytest.mark.django_db
+def test_catalogue_takes_the_options_that_a_function_of_the_site_names(settings):
+    source = {"BACKEND": "shop_catalog.product_source.CatalogProductSource"}
+    settings.SHOP_ORDERS = {
+        **settings.SHOP_ORDERS,
+        "PRODUCT_SOURCE": {**source, "OPTIONS": {"line_options": f"{__name__}.engravings"}},
+    }
+    ref = make_product(price=Decimal("4.50"), available=5)
+    cart, _token = carts.add_to_cart(ref, 2, options={"Engraving": "For Anna"})
+    carts.add_item(cart, ref, options={"Engraving": "For Ben"})
+    contact = checkout.Contact(email="guest@example.org", phone="0712 345 678")
+    order = checkout.place_order(cart, contact=contact, delivery="pickup")
+    assert [(line.line, line.options_text, line.quantity) for line in order.lines.all()] == [
+        ("#1", "Engraving: For Anna", 2),
+        ("#2", "Engraving: For Ben", 1),
+    ]
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PRODUCT_SOURCE": source}
+    with pytest.raises(InvalidOptions):
+        carts.add_to_cart(ref, options={"Engraving": "For Anna"})
 
 
 @pytest.mark.parametrize("route", SHOP_ROUTES, ids=lambda route: f"{route['event']} from {route['signal']}")
