@@ -37,7 +37,8 @@ def order(routes):
     routes(PLACED)
     products.create("TEA-1", name="Tea", price=Decimal("5.00"), stock_quantity=2)
     cart, _token = carts.add_to_cart("TEA-1")
-    return checkout.place_order(cart, contact=Contact(name="Amina", email="amina@example.org"), provider="on_delivery")
+    amina = Contact(name="Amina", email="amina@example.org")
+    return checkout.place_order(cart, contact=amina, provider="on_delivery", delivery="pickup")
 
 
 def replay(receiver, **options):
