@@ -323,5 +323,13 @@ def test_incomplete_report_is_404(sent, form):
     assert state_of(sent) == "sent"
 
 
+def test_notifier_chooses_how_large_a_report_may_be(sent, monkeypatch):
+    assert report(sent, status="Success", padding="x" * 300_000).status_code == 413
+    assert state_of(sent) == "sent"
+    monkeypatch.setattr(AfricasTalkingNotifier, "max_report_bytes", 400_000)
+    assert report(sent, status="Success", padding="x" * 300_000).status_code == 200
+    assert state_of(sent) == "delivered"
+
+
 def test_report_for_an_unknown_alias_is_404(db):
     assert Client().post("/notify/reports/pigeon/x/", {}).status_code == 404

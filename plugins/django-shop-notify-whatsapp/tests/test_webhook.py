@@ -121,6 +121,18 @@ def test_url_answers_the_challenge_as_plain_text_and_refuses_others(client):
     assert client.get("/notify/reports/whatsapp/", {**CHALLENGE, "hub.verify_token": "no"}).status_code == 404
 
 
+def test_largest_call_of_meta_is_read_and_a_larger_one_is_not(client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * 1024 * 1024
+
+    def post(size):
+        body = json.dumps({"padding": ""}).encode().ljust(size)
+        headers = {"X-Hub-Signature-256": signature(body)}
+        url = "/notify/reports/whatsapp/"
+        return client.post(url, body, content_type="application/json", headers=headers).status_code
+
+    assert (post(3 * 1024 * 1024), post(3 * 1024 * 1024 + 1)) == (200, 413)
+
+
 def test_order_is_sent_and_reported_as_read_through_the_outbox(client, db, meta, options, settings):
     notifiers = {"whatsapp": {"BACKEND": "whatsapp_cloud", "OPTIONS": {**options, "free_text": True}}}
     route = {"signal": "tests.test_webhook.placed", "event": "order_placed", "to": ["customer"], "via": ["whatsapp"]}

@@ -13,11 +13,10 @@ from shop_core.db.transactions import non_atomic
 
 from shop_notify.delivery import reports
 from shop_notify.exceptions import NotMutable, ReportRefused, UnknownNotifier
+from shop_notify.notifiers.registry import notifier_class
 from shop_notify.recipients import unsubscribing
 
 logger = logging.getLogger(__name__)
-
-MAX_REPORT_BYTES = 256 * 1024
 
 
 @non_atomic
@@ -26,9 +25,10 @@ MAX_REPORT_BYTES = 256 * 1024
 def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001
     """Receive a provider's delivery reports. A caller that does not prove that it is the provider gets a 404."""
     length = str(request.META.get("CONTENT_LENGTH") or "0")
-    if not (length.isascii() and length.isdigit() and int(length[:20]) <= MAX_REPORT_BYTES):
-        return HttpResponse(status=413)
     try:
+        limit = notifier_class(alias).max_report_bytes
+        if not (length.isascii() and length.isdigit() and int(length[:20]) <= limit):
+            return HttpResponse(status=413)
         challenge = reports.receive_request(alias, request)
     except UnknownNotifier:
         raise Http404 from None

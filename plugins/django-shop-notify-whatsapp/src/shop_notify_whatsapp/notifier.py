@@ -34,6 +34,7 @@ class WhatsAppCloudNotifier(SmsNotifier):
     channel = "whatsapp"
     extra = ""  # the package requires phonenumberslite itself
     max_text = 4096
+    max_report_bytes = 3 * 1024 * 1024  # the largest webhook that Meta sends
     secret_options = frozenset({"access_token", "app_secret", "verify_token"})
     timeout_seconds: ClassVar[float] = 10.0
 

@@ -118,6 +118,9 @@ class Notifier:
     low_balance: Decimal | None = None
     """Staff are alarmed if the balance of the account is below this amount. None: it is not asked for."""
 
+    max_report_bytes: ClassVar[int] = 256 * 1024
+    """A larger request to the URL for delivery reports is refused with 413 before it is read."""
+
     repeats_unknown: bool = True
     """Whether a message whose outcome is unknown is sent again."""
 
