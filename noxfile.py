@@ -221,13 +221,14 @@ def bench(session: nox.Session) -> None:
     """Compare frequent reads with hand-written SQL and plain Django; needs wrk. ``-- --help`` lists the options.
 
     ``-- orders`` measures cart and checkout, and compares them with a shop in Django REST framework too; ``--oscar``
-    adds django-oscar and its API to the comparison. ``-- pages`` measures the pages of the example project.
+    adds django-oscar and its API to the comparison. ``-- pages`` measures the pages of the example project,
+    ``-- staff`` those of its admin and staff API with millions of rows.
     """
     tools = ["psycopg[binary,pool]", "granian", "orjson", "djangorestframework"]
     tools += ["django-oscar", "django-oscar-api"] if "--oscar" in session.posargs else []
-    tools += ["-r", "example_project/requirements.txt"] if session.posargs[:1] == ["pages"] else []
+    tools += ["-r", "example_project/requirements.txt"] if session.posargs[:1] in (["pages"], ["staff"]) else []
     install(session, *editable("catalog", "orders"), *tools)
-    if session.posargs[:1] in (["orders"], ["pages"]):
+    if session.posargs[:1] in (["orders"], ["pages"], ["staff"]):
         session.run("python", "-m", f"bench.{session.posargs[0]}", *session.posargs[1:])
     else:
         session.run("python", "-m", "bench", *session.posargs)

@@ -56,7 +56,7 @@ def load(dsn: str, *, scale: int, people: People = USERS) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         tables = ", ".join(("shop_catalog_category", "shop_catalog_product", people.table, *FACET_TABLES))
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-        with _unindexed(connection):
+        with unindexed(connection):
             _copy(connection, "shop_catalog_category", CATEGORY_COLUMNS, _categories(nodes))
             _copy(connection, "shop_catalog_product", PRODUCT_COLUMNS, _products(rng, count))
             _copy(connection, "shop_catalog_productcategory", LINK_COLUMNS, _links(rng, count, nodes))
@@ -260,11 +260,12 @@ def _reviews(rng: random.Random, count: int, people: People) -> Iterator[tuple[A
 
 
 @contextlib.contextmanager
-def _unindexed(connection: psycopg.Connection[Any]) -> Iterator[None]:
+def unindexed(connection: psycopg.Connection[Any], tables: str = "shop_catalog_%") -> Iterator[None]:
     """Without foreign-key checks and secondary indexes, which are built afterwards: a million rows load in minutes."""
     indexes = connection.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename LIKE 'shop_catalog_%'"
-        " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename LIKE %s"
+        " AND indexname NOT IN (SELECT conname FROM pg_constraint)",
+        [tables],
     ).fetchall()
     connection.execute("SET session_replication_role = replica")
     connection.execute("SET maintenance_work_mem = '1GB'")

@@ -68,8 +68,16 @@ def main() -> int:
 @contextlib.contextmanager
 def shop(server: str, *, scale: int) -> Iterator[dict[str, str]]:
     """The environment of the example project with a database of that scale."""
-    with databases.empty_database(server, f"pages_{os.getpid()}") as url, tempfile.TemporaryDirectory() as folder:
-        environment = {
+    with databases.empty_database(server, f"pages_{os.getpid()}") as url, environment(url) as variables:
+        fill(variables, scale=scale)
+        yield variables
+
+
+@contextlib.contextmanager
+def environment(url: str) -> Iterator[dict[str, str]]:
+    """The variables of the example project as in production, with the database at ``url``."""
+    with tempfile.TemporaryDirectory() as folder:
+        variables = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, [*SOURCES, ROOT / "example_project"])),
             "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -81,13 +89,17 @@ def shop(server: str, *, scale: int) -> Iterator[dict[str, str]]:
             "LOG_LEVEL": "WARNING",
             "THROTTLES": "false",
         }
-        _manage(environment, "collectstatic", "--noinput", "--verbosity=0")
-        _manage(environment, "migrate", "--verbosity=0")
-        data.load(url, scale=scale, people=PEOPLE)
-        _manage(environment, "shop_catalog_jobs", "--all", "--verbosity=0")
-        with psycopg.connect(url, autocommit=True) as loaded:
-            loaded.execute("VACUUM ANALYZE")
-        yield environment
+        _manage(variables, "collectstatic", "--noinput", "--verbosity=0")
+        yield variables
+
+
+def fill(variables: Mapping[str, str], *, scale: int) -> None:
+    """Make the tables, and ``scale`` times 10,000 products with their stored figures."""
+    _manage(variables, "migrate", "--verbosity=0")
+    data.load(variables["DATABASE_URL"], scale=scale, people=PEOPLE)
+    _manage(variables, "shop_catalog_jobs", "--all", "--verbosity=0")
+    with psycopg.connect(variables["DATABASE_URL"], autocommit=True) as loaded:
+        loaded.execute("VACUUM ANALYZE")
 
 
 def costs(url: str) -> dict[str, float]:

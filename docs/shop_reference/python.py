@@ -18,10 +18,11 @@ CORE: Mapping[str, str] = {
     "hooks": "load_hook",
     "limits": "check are_rates",
     "jobs": "Job Schedule JobsCommand",
-    "model_admins": "ReadOnly SafeList",
+    "model_admins": "ReadOnly SafeList LongList",
     "money": "exponent unit quantise as_text",
     "replay": "ReplayCommand PastEvent receivers_of send since_of key_after rows_after",
     "db.compiled": "CompiledQuery LiteralInteger is_newer_than_tested uses_plain_queries",
+    "db.finding": "keys_found",
     "db.rows": "insert_values_sql field_of chunks as_stored",
     "db.transactions": (
         "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_temporary "

@@ -88,7 +88,7 @@ admin.site.unregister(Order)
 
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
-    list_filter = (*OrderAdmin.list_filter, SalesFilter, CategoryFilter, "currency")  # type: ignore[assignment]
+    list_filter = (*OrderAdmin.list_filter, SalesFilter, CategoryFilter)  # type: ignore[assignment]
     list_display = ("number", "status_pill", "payment_state", "payment_method", "amount", "contact_name", "placed")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
 

@@ -18,9 +18,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from shop_core.model_admins import ReadOnly, SafeList
+from shop_core.model_admins import LongList, ReadOnly, SafeList
 
 from shop_notify import health, outbox
+from shop_notify.conf import app_settings
 from shop_notify.exceptions import NotRetryable, ShopNotifyError, TemplateRefused
 from shop_notify.masking import mask
 from shop_notify.messages import overrides, preview_notification, sample_values
@@ -34,6 +35,7 @@ from shop_notify.models import (
     Suppression,
     TemplateOverride,
 )
+from shop_notify.notifiers.registry import aliases
 
 RESEND = "shop_notify.resend_notification"
 
@@ -75,14 +77,39 @@ class ResendForm(forms.Form):
     )
 
 
+class AliasFilter(admin.SimpleListFilter):
+    """Messages of one of the configured notifiers: the aliases of millions of messages are not collected."""
+
+    title = gettext_lazy("alias")
+    parameter_name = "alias"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [(alias, alias) for alias in aliases()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:  # noqa: ARG002
+        return queryset.filter(alias=self.value()) if self.value() else queryset
+
+
+class EventFilter(admin.SimpleListFilter):
+    """Messages about one of the events of the configured routes."""
+
+    title = gettext_lazy("event")
+    parameter_name = "event"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        events = {str(route.get("event", "")) for route in app_settings.ROUTES}
+        return [(event, event) for event in sorted(events - {""})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Notification]) -> QuerySet[Notification]:  # noqa: ARG002
+        return queryset.filter(event=self.value()) if self.value() else queryset
+
+
 @admin.register(Notification)
-class NotificationAdmin(ReadOnly, SafeList):
+class NotificationAdmin(ReadOnly, LongList):
     list_display = ["event", "state", "attempts", "address", "alias", "reference", "created_at", "sent_at"]
-    list_filter = ["state", "alias", "event", "created_at"]
-    search_fields = ["reference", "address", "recipient_key", "event_id", "provider_id"]
-    date_hierarchy = "created_at"
+    list_filter = ["state", AliasFilter, EventFilter, "created_at"]
+    search_fields = ["reference", "address__iexact", "recipient_key", "event_id", "provider_id"]
     ordering = ["-created_at", "-id"]
-    show_full_result_count = False
     inlines = [AttemptInline, DeliveryReportInline]
     actions = ["resend", "retry"]
     action_form = SingleUseActionForm

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections, models
 from django.db.models import Count, Min, Q
+from shop_core.db.finding import keys_found
 
 from shop_notify.storable import stored_id
 
@@ -39,9 +40,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(reference=stored_id(reference)).order_by("created_at", "id") if reference else self.none()
 
     def search(self, text: str) -> NotificationQuerySet:
-        """Rows whose address, reference or recipient key equals the text."""
+        """Rows whose address, reference or recipient key equals the text: each is one statement that runs at once."""
         stored = stored_id(text)
-        return self.filter(Q(address__iexact=text) | Q(reference=stored) | Q(recipient_key=stored))
+        lookups = {"address__iexact": text, "reference": stored, "recipient_key": stored}
+        return self.filter(pk__in=keys_found(self.model, lookups))
 
     def newest_first(self) -> NotificationQuerySet:
         return self.order_by("-created_at", "-id")

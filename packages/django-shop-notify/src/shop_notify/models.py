@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -122,7 +123,13 @@ class Notification(models.Model):
                 condition=Q(state__in=("queued", "sending")),
             ),
             models.Index(fields=["fallback_at"], name="shop_notify_fallback", condition=Q(fallback_at__isnull=False)),
-            models.Index(fields=["alias", "provider_id"], name="shop_notify_provider", condition=~Q(provider_id="")),
+            models.Index(fields=["provider_id", "alias"], name="shop_notify_provider"),
+            models.Index(Upper("address"), name="shop_notify_address"),
+            models.Index(
+                fields=["state", "-created_at"],
+                name="shop_notify_not_sent",
+                condition=Q(state__in=("failed", "dead", "unknown", "skipped")),
+            ),
             models.Index(fields=["recipient_key", "-created_at"], name="shop_notify_recipient"),
             models.Index(fields=["-created_at", "-id"], name="shop_notify_newest"),
             models.Index(fields=["alias"], name="shop_notify_health", condition=Q(state__in=("dead", "unknown"))),

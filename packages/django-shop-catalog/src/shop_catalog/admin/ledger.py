@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from shop_core.model_admins import ReadOnly, SafeList
+from shop_core.model_admins import LongList, ReadOnly, SafeList
 
 from shop_catalog.models import JobRun, StockMovement
 
 
 @admin.register(StockMovement)
-class StockMovementAdmin(ReadOnly, SafeList):
+class StockMovementAdmin(ReadOnly, LongList):
     list_display = ("created_at", "product", "kind", "stock_change", "reserved_change", "reason", "reference")
-    list_filter = ("kind", "crossing", "created_at")
+    list_filter = ("kind",)
     list_select_related = ("product",)
-    search_fields = ("product__sku", "product__name", "=reference")
-    show_full_result_count = False
+    search_fields = ("product__sku", "reference")
 
 
 @admin.register(JobRun)

@@ -739,6 +739,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="stockmovement",
+            index=models.Index(fields=["reference"], name="shop_catalog_movement_of"),
+        ),
+        migrations.AddIndex(
+            model_name="stockmovement",
+            index=models.Index(fields=["kind", "-id"], name="shop_catalog_movement_by_kind"),
+        ),
+        migrations.AddIndex(
+            model_name="stockmovement",
             index=models.Index(
                 condition=models.Q(("announced_at__isnull", True), models.Q(("crossing", ""), _negated=True)),
                 fields=["id"],

@@ -75,6 +75,8 @@ class StockMovement(models.Model):
             models.CheckConstraint(condition=Q(kind__in=MovementKind.values), name="shop_catalog_movement_kind"),
         ]
         indexes = [
+            models.Index(fields=["reference"], name="shop_catalog_movement_of"),
+            models.Index(fields=["kind", "-id"], name="shop_catalog_movement_by_kind"),
             models.Index(
                 fields=["id"],
                 name="shop_catalog_unannounced",

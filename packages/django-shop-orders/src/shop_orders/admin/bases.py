@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from shop_core.model_admins import ReadOnly, SafeList
+from shop_core.model_admins import LongList, ReadOnly
 
 
-class OrderRecordAdmin(ReadOnly, SafeList):
+class OrderRecordAdmin(ReadOnly, LongList):
     """Rows that name people in orders, such as events with their recipients: viewing them needs ``view_order`` too."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_core.model_admins import ReadOnly, SafeList
+from shop_core.model_admins import LongList, ReadOnly, SafeList
 
 from shop_orders import customers, personal_data
 from shop_orders.models import Address, Cart, CartItem, CartReminder, Customer, Erasure
@@ -60,9 +60,12 @@ class AddressInline(admin.StackedInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(SafeList):
+class CustomerAdmin(LongList):
     list_display = ("__str__", "email", "phone", "language", "is_guest", "created_at")
-    search_fields = ("first_name", "last_name", "email", "phone", "public_id")
+    search_fields = (
+        *("first_name__icontains", "last_name__icontains", "email__icontains", "phone__contains"),
+        "public_id",
+    )
     readonly_fields = ("public_id", "created_at", "updated_at", "anonymised_at")
     raw_id_fields = ("user",)
     inlines = (AddressInline,)
@@ -123,9 +126,8 @@ class CartReminderInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Cart)
-class CartAdmin(ReadOnly, SafeList):
+class CartAdmin(ReadOnly, LongList):
     list_display = ("public_id", "customer", "status", "updated_at")
-    list_filter = ("status",)
     list_select_related = ("customer",)
     inlines = (CartItemInline, CartReminderInline)
 

@@ -57,10 +57,12 @@ class DismissForm(forms.Form):
 @admin.register(IncomingPayment)
 class IncomingPaymentAdmin(OrderRecordAdmin):
     list_display = ("receipt", "status", AMOUNT, "account", "payer_name", "payer_phone", "order", "received_at")
-    list_filter = ("status", "reason", "provider", "is_confirmed")
-    search_fields = ("receipt", "account", "payer_name", "payer_phone", "order__number")
+    list_filter = ("status", "received_at")
+    search_fields = (
+        *("receipt__icontains", "account__icontains", "payer_name__icontains", "payer_phone__contains"),
+        "order__number__icontains",
+    )
     list_select_related = ("order",)
-    date_hierarchy = "received_at"
     change_form_template = "admin/shop_orders/incomingpayment/change_form.html"
     fields = (
         "status",

@@ -77,8 +77,8 @@ class PaymentAdmin(OrderRecordAdmin):
         "updated_at",
     )
     readonly_fields = fields  # type: ignore[assignment]
-    list_filter = (DecisionFilter, "status", "provider", ("refunds__status", RefundStatusFilter))
-    search_fields = ("order__number", "provider_reference", "receipt")
+    list_filter = (DecisionFilter, "status", ("refunds__status", RefundStatusFilter))
+    search_fields = ("order__number__icontains", "provider_reference", "receipt")
     list_select_related = ("order",)
     inlines = (RefundInline,)
 
@@ -86,5 +86,5 @@ class PaymentAdmin(OrderRecordAdmin):
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(OrderRecordAdmin):
     list_display = ("received_at", "provider", "kind", "provider_reference", "outcome", "detail")
-    list_filter = ("outcome", "provider", "kind", "is_confirmed")
+    list_filter = ("outcome",)
     search_fields = ("provider_reference", "provider_event_id", "refund_reference", "refund_id")

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 from shop_core.model_admins import ReadOnly, SafeList
 
 from shop_orders.admin.bases import OrderRecordAdmin
 from shop_orders.models import IdempotencyKey, JobRun, OrderEvent, Shipment, ShipmentLine
 
 
+class WaitingFilter(admin.SimpleListFilter):
+    """Events that at least one receiver has not accepted yet."""
+
+    title = gettext_lazy("announced")
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [("yes", gettext_lazy("Not yet"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[OrderEvent]) -> QuerySet[OrderEvent]:  # noqa: ARG002
+        return queryset.waiting() if self.value() else queryset  # type: ignore[attr-defined]
+
+
 @admin.register(OrderEvent)
 class OrderEventAdmin(OrderRecordAdmin):
     list_display = ("created_at", "order", "kind", "new_status", "signal", "announced_at", "attempts", "last_error")
-    list_filter = ("kind", "signal", ("announced_at", admin.EmptyFieldListFilter))
-    search_fields = ("order__number",)
+    list_filter = (WaitingFilter,)
+    search_fields = ("order__number__icontains",)
     list_select_related = ("order",)
 
 
@@ -25,7 +43,7 @@ class ShipmentLineInline(ReadOnly, admin.TabularInline):
 @admin.register(Shipment)
 class ShipmentAdmin(OrderRecordAdmin):
     list_display = ("number", "carrier", "tracking_number", "shipped_at")
-    search_fields = ("number", "tracking_number", "order__number")
+    search_fields = ("number__iexact", "tracking_number__iexact", "order__number__icontains")
     inlines = (ShipmentLineInline,)
 
 

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from shop_core.money import as_text
 
-from shop_orders.models.orders import Order, amount_field
+from shop_orders.models.amounts import amount_field
+from shop_orders.models.orders import Order
 from shop_orders.models.payments import Refund
 
 

@@ -10,7 +10,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.models.orders import Order, amount_field
+from shop_orders.models.amounts import amount_field
+from shop_orders.models.orders import Order
 from shop_orders.models.payments import Payment
 
 
@@ -100,7 +101,9 @@ class IncomingPayment(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="shop_orders_incoming_amount"),
         ]
         indexes = [
-            models.Index(fields=("next_attempt_at",), condition=Q(status="held"), name="shop_orders_incoming_held")
+            models.Index(fields=("status", "-id"), name="shop_orders_incoming_status"),
+            models.Index(fields=("received_at",), name="shop_orders_incoming_received"),
+            models.Index(fields=("next_attempt_at",), condition=Q(status="held"), name="shop_orders_incoming_held"),
         ]
 
     def __str__(self) -> str:

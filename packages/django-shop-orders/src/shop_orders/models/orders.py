@@ -2,17 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Abs
-from django.db.models.lookups import LessThan
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from shop_orders.managers import OVERPAID, OrderManager
 from shop_orders.models import options as line_options
+from shop_orders.models.amounts import adds_up, amount_field, is_taxed, known_amount_field, rate_field
 from shop_orders.models.carts import Cart
 from shop_orders.models.customers import Customer
 from shop_orders.models.states import state_label
@@ -47,38 +47,7 @@ class PaymentStatus(models.TextChoices):
 
 UNPROCESSED = Q(status__in=("pending", "confirmed"))
 """The condition of the indexes that count a buyer's unpaid orders."""
-
-
-def amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal, Decimal]:
-    """A column for money. Four decimals are enough for every currency of ISO 4217."""
-    return models.DecimalField(verbose_name, max_digits=14, decimal_places=4, **options)
-
-
-def adds_up(parts: Any, total: str) -> LessThan:
-    """A condition that the parts add up to the total.
-
-    SQLite stores decimals as floats, hence a tolerance of less than one unit of the last stored decimal.
-    """
-    return LessThan(Abs(parts - F(total)), Decimal("0.00005"))
-
-
-def known_amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal | None, Decimal | None]:
-    """``amount_field`` that may be empty, for an amount that may not be known."""
-    return models.DecimalField(verbose_name, max_digits=14, decimal_places=4, null=True, blank=True, **options)
-
-
-def rate_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal | None, Decimal | None]:
-    """A column for a tax rate: 0.16 for 16 %."""
-    return models.DecimalField(verbose_name, max_digits=8, decimal_places=6, null=True, blank=True, **options)
-
-
-def is_taxed(amount: str) -> Q:
-    """A condition on a line or charge: its amount after discounts is from ``net`` (all tax is added) to ``net + tax``
-    (all tax is included). Both columns are empty where the tax is not known."""
-    tolerance = Decimal("0.00005")
-    paid = F(amount) + F("discount")
-    is_between = Q(net__lte=paid + tolerance) & Q(net__gte=paid - F("tax") - tolerance)
-    return Q(net=None, tax=None) | Q(net__isnull=False, tax__isnull=False, net__gte=0, tax__gte=0) & is_between
+UNUSUAL = Q(payment_status__in=("authorised", "part_refunded", "refunded", "failed"))
 
 
 class Order(models.Model):
@@ -177,6 +146,7 @@ class Order(models.Model):
             models.Index(fields=("customer", "-placed_at", "-id"), name="shop_orders_order_of_customer"),
             models.Index(fields=("-placed_at", "-id"), name="shop_orders_order_newest"),
             models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
+            models.Index(fields=("payment_status", "-placed_at"), condition=UNUSUAL, name="shop_orders_order_unusual"),
             models.Index(fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"),
             models.Index(fields=("-placed_at", "-id"), condition=OVERPAID, name="shop_orders_order_overpaid"),
             models.Index(fields=("email_key",), condition=UNPROCESSED, name="shop_orders_order_unpaid_mail"),
@@ -306,6 +276,7 @@ class OrderLine(models.Model):
                 name="shop_orders_line_restocked_within_shipped",
             ),
         ]
+        indexes = [models.Index(Upper("sku"), name="shop_orders_line_sku")]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.name}"

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from shop_core.money import as_text
 
-from shop_orders.models.orders import Order, amount_field
+from shop_orders.models.amounts import amount_field
+from shop_orders.models.orders import Order
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -80,12 +81,12 @@ class Payment(models.Model):
         ordering = ("order", "id")
         constraints = [
             models.UniqueConstraint(
-                fields=("provider", "provider_reference"),
+                fields=("provider_reference", "provider"),
                 condition=~Q(provider_reference=""),
                 name="shop_orders_payment_reference_once",
             ),
             models.UniqueConstraint(
-                fields=("provider", "receipt"), condition=~Q(receipt=""), name="shop_orders_payment_receipt_once"
+                fields=("receipt", "provider"), condition=~Q(receipt=""), name="shop_orders_payment_receipt_once"
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -103,6 +104,7 @@ class Payment(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=("status", "-id"), name="shop_orders_payment_by_status"),
             models.Index(
                 fields=("next_check_at",),
                 condition=Q(next_check_at__isnull=False),
@@ -244,20 +246,25 @@ class ProviderEvent(models.Model):
         verbose_name_plural = _("provider events")
         ordering = ("-id",)
         constraints = [
-            models.UniqueConstraint(fields=("provider", "provider_event_id"), name="shop_orders_inbox_once"),
+            models.UniqueConstraint(fields=("provider_event_id", "provider"), name="shop_orders_inbox_once"),
             models.CheckConstraint(
                 condition=Q(outcome__in=("received", "applied", "ignored", "waiting", "held", "unmatched")),
                 name="shop_orders_inbox_outcome",
             ),
         ]
         indexes = [
-            models.Index(fields=("provider", "provider_reference"), name="shop_orders_inbox_reference"),
+            models.Index(fields=("outcome", "-id"), name="shop_orders_inbox_by_outcome"),
+            models.Index(fields=("provider_reference", "provider"), name="shop_orders_inbox_reference"),
             models.Index(
                 fields=("next_attempt_at",),
                 condition=Q(outcome__in=("received", "waiting", "unmatched")),
                 name="shop_orders_inbox_undecided",
             ),
             models.Index(fields=("payment",), condition=Q(outcome="held"), name="shop_orders_inbox_held"),
+            models.Index(fields=("refund_id",), condition=~Q(refund_id=""), name="shop_orders_inbox_refund"),
+            models.Index(
+                fields=("refund_reference",), condition=~Q(refund_reference=""), name="shop_orders_inbox_refunded"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +22,7 @@ class Shipment(models.Model):
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="shipments")
     number = models.CharField(_("number"), max_length=50, unique=True)
     carrier = models.CharField(_("carrier"), max_length=100, blank=True)
-    tracking_number = models.CharField(_("tracking number"), max_length=100, blank=True, db_index=True)
+    tracking_number = models.CharField(_("tracking number"), max_length=100, blank=True)
     tracking_url = models.CharField(_("tracking page"), max_length=500, blank=True)
     shipped_at = models.DateTimeField(_("shipped at"), default=timezone.now)
 
@@ -32,6 +33,7 @@ class Shipment(models.Model):
         verbose_name = _("shipment")
         verbose_name_plural = _("shipments")
         ordering = ("order", "id")
+        indexes = [models.Index(Upper("tracking_number"), name="shop_orders_shipment_tracking")]
 
     def __str__(self) -> str:
         return self.number
