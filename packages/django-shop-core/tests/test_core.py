@@ -20,7 +20,8 @@ def imports(path):
 
 def test_core_has_a_limited_number_of_lines():
     assert len(FILES) > 10
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in FILES) <= MAX_LINES
+    lines = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len([line for line in lines if line.strip()]) <= MAX_LINES  # decision 1 does not count blank lines
 
 
 def test_core_has_no_translated_text():

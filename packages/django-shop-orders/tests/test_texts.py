@@ -76,6 +76,8 @@ def act(place, book, customer, memory_provider, guest_order):
         "carts.find": lambda token: carts.find(token=token),
         "carts.find_or_open": lambda token: carts.find_or_open(token=token),
         "carts.merge": lambda token: carts.merge(token, customer=customer),
+        "carts.agree_to_reminder": lambda email: carts.agree_to_reminder(cart(), email=email),
+        "carts.erase_reminders": lambda addresses: carts.erase_reminders([addresses]),
         "checkout.place_order": lambda **names: checkout.place_order(cart(), **names),
         "checkout.preview": lambda **names: checkout.preview(cart(), **names),
         "customers.update": lambda **names: customers.update(customer, **names),

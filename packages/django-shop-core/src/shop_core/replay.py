@@ -7,16 +7,16 @@ part can be named after a colon.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from inspect import iscoroutinefunction
+from inspect import isawaitable
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.dispatch import Signal
@@ -160,12 +160,17 @@ def send(receiver: Receiver, event: PastEvent) -> bool:
     """Call the receiver as the signal would, with ``event_recorded_at`` too. Returns whether it succeeded."""
     values = {**event.values, "event_recorded_at": event.recorded_at}
     try:
-        call = async_to_sync(receiver) if iscoroutinefunction(receiver) else receiver
-        call(sender=event.sender, **values)
+        result = receiver(sender=event.sender, **values)
+        if isawaitable(result):
+            asyncio.run(_finish(result))
     except Exception:
         logger.exception("The receiver failed at the event %s", event.position)
         return False
     return True
+
+
+async def _finish(result: Awaitable[Any]) -> None:
+    await result
 
 
 def rows_after(rows: QuerySet[Any], key: int) -> Iterator[Any]:

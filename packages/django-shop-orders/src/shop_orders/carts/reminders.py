@@ -19,7 +19,7 @@ from shop_orders import emails, signals
 from shop_orders.carts.finding import lock
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidInput, RemindersOff
-from shop_orders.models import Cart, CartItem, CartReminder
+from shop_orders.models import Cart, CartItem, CartReminder, texts
 from shop_orders.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -81,8 +81,9 @@ def announce_abandoned(*, limit: int = 500) -> int:
 
 def erase_reminders(addresses: Iterable[str]) -> None:
     """Delete the consents with these e-mail addresses, also of guests' carts."""
-    keys = [key for address in addresses if (key := emails.email_key(address))]
-    CartReminder.objects.filter(email_key__in=keys).delete()
+    keys = {emails.email_key(address) for address in addresses} - {""}
+    stored = [key for key in keys if texts.is_storable(CartReminder, "email_key", key)]
+    CartReminder.objects.filter(email_key__in=stored).delete()
 
 
 def _due() -> QuerySet[CartReminder]:
