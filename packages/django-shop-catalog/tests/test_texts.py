@@ -32,6 +32,7 @@ ELSEWHERE = {
     "browsing.place_to_cursor": "reads no database",
     "browsing.list_products": "its ordering is a name of ours",
     "categories.delete": "its choice is a name of ours",
+    "inventory.announce_on_commit": "its texts are those of a stored movement",
     "reviews.moderate": "its status is a name of ours",
     "images.open_checked": "takes a file",
     "images.delete_on_commit": "takes a database",

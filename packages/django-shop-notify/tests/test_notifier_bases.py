@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import smtplib
 import socket
 import threading
@@ -65,6 +66,17 @@ def test_sms_base_sets_limits_and_unknown_outcomes(settings):
             notifier.check_address(refused)
 
 
+def whole_request(connection):
+    """Head and body, which may come in several parts."""
+    received = connection.recv(65536)
+    head, _blank, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        part = connection.recv(65536)
+        body, received = body + part, received + part
+    return received
+
+
 @pytest.fixture
 def responding():
     """Start a server that responds to one request with these bytes, and keeps the request."""
@@ -78,7 +90,7 @@ def responding():
                 with contextlib.suppress(OSError):
                     connection, _address = server.accept()
                     stack.callback(connection.close)
-                    start.received = connection.recv(65536)
+                    start.received = whole_request(connection)
                     connection.sendall(content)
                     if not silent:
                         connection.close()
