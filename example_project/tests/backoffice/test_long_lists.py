@@ -14,7 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from shop_core.model_admins import LongList
 
-pytestmark = [pytest.mark.django_db, pytest.mark.pg]
+pytestmark = [
+    *(pytest.mark.django_db, pytest.mark.pg),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL"),
+]
 
 LONG = {model: list_ for model, list_ in admin.site._registry.items() if isinstance(list_, LongList)}
 SEARCHED = "Otieno 4711"
