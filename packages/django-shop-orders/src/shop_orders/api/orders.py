@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from django.db.models import Q, Sum
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ from shop_orders.api.schemas import (
     TrackingOut,
 )
 from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, ShopOrdersError
-from shop_orders.models import Cart, Customer, Order
+from shop_orders.models import Cart, Customer, Order, OrderLine
 from shop_orders.models.states import state_label
 
 PAGE_LIMIT = 100
@@ -140,8 +140,10 @@ def before(order: Order) -> Q:
 
 
 def page(rows: Any, limit: int) -> OrderPage:
-    """A page of a queryset of orders, newest first."""
-    found = list(rows.order_by("-placed_at", "-pk").annotate(item_count=Sum("lines__quantity"))[: limit + 1])
+    """A page of a queryset of orders, newest first. The units are added up for the orders of the page alone."""
+    lines = OrderLine.objects.filter(order=OuterRef("pk")).order_by().values("order")
+    units = Subquery(lines.annotate(units=Sum("quantity")).values("units"))
+    found = list(rows.order_by("-placed_at", "-pk").annotate(item_count=units)[: limit + 1])
     return OrderPage(
         items=[representations.summary(order) for order in found[:limit]],
         next=found[limit - 1].number if len(found) > limit else None,
