@@ -180,6 +180,10 @@ class Service:
         self.deals[reference] = deal
         return deal
 
+    def deal_of(self, reference: str) -> Deal | None:
+        """The transaction that the shop means by a reference."""
+        return self.deals.get(reference)
+
     def close(self, reference: str) -> None:
         """The shop wants no money for this any more."""
         deal = self.deals.get(reference)
@@ -201,7 +205,7 @@ class Service:
         Raises:
             PaymentDeclined: it is more than there is.
         """
-        deal = self.deals.get(reference)
+        deal = self.deal_of(reference)
         if deal is None:
             raise PaymentDeclined("No such payment")
         known = next((back for back in deal.returns if refund_id and back.refund_id == refund_id), None)
