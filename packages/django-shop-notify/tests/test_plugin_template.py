@@ -53,6 +53,13 @@ def test_tests_of_a_new_skeleton_of_each_kind_pass(tmp_path, monkeypatch):
         assert "skipped" not in output
 
 
+def test_command_writes_a_skeleton_before_the_settings_are_complete(tmp_path, settings):
+    settings.SHOP_NOTIFY = {"NOTIFIERS": {"sms": {"BACKEND": "missing.Notifier"}}}
+    command = start_notifier.Command()
+    command.run_from_argv(["manage.py", "start_notifier", "acme", "--kind=sms", f"--folder={tmp_path}"])
+    assert [path.name for path in tmp_path.iterdir()] == ["django-shop-notify-acme"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_skeleton_is_named_after_the_provider_and_says_what_its_kind_means(tmp_path, kind):
     start("acme_chat", kind=kind, folder=str(tmp_path))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import count
+from urllib.request import Request, urlopen
 
 import pytest
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
@@ -24,7 +25,14 @@ from shop_orders.payment_providers import (
     minor_units,
     signatures,
 )
-from shop_orders.testing import PaymentProviderContract, PaymentService, ServicePayment, ServiceRefund, signed_call
+from shop_orders.testing import (
+    LocalPaymentService,
+    PaymentProviderContract,
+    PaymentService,
+    ServicePayment,
+    ServiceRefund,
+    signed_call,
+)
 from testproject.kits import assert_says_what_to_do, failures
 
 SECRET = "canary-secret"
@@ -877,3 +885,22 @@ def test_unsigned_calls_must_be_confirmed():
     assert_says_what_to_do(found["test_forged_call_is_not_confirmed"], names="read_webhook")
     found = refused_by(ByHandIsConfirmed, UnsignedKit)
     assert list(found) == ["test_money_sent_by_hand_is_reported"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [
+        ("application/json", None),
+        ("application/json", b'{"payment": "7"}'),
+        ("application/x-www-form-urlencoded", b"payment=7"),
+    ],
+)
+def test_local_service_gets_the_values_of_the_query_or_of_the_body(content_type, sent):
+    class Echo(LocalPaymentService):
+        def respond(self, method, path, body, headers):
+            return 200, [method, path, body]
+
+    with Echo() as service:
+        url = f"{service.url}/refunds" + ("" if sent else "?payment=7")
+        with urlopen(Request(url, sent, {"Content-Type": content_type}), timeout=5) as response:
+            assert json.load(response) == ["POST" if sent else "GET", "/refunds", {"payment": "7"}]

@@ -12,6 +12,7 @@ import shop_core
 import shop_orders
 from django.core.management import CommandError, call_command
 from shop_orders.checks.providers import check_providers
+from shop_orders.management.commands import start_payment_provider
 from shop_orders.payment_providers import payment_provider, registry
 from shop_orders.payment_providers.bank_transfer import BankTransfer
 
@@ -41,6 +42,13 @@ def test_tests_of_a_new_skeleton_pass(tmp_path, monkeypatch, kind):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed" in done.stdout
     assert not [line for file in plugin.rglob("*.py") for line in file.read_text().splitlines() if "{{ " in line]
+
+
+def test_command_writes_a_skeleton_before_the_settings_are_complete(tmp_path, settings):
+    settings.SHOP_ORDERS = {}
+    command = start_payment_provider.Command()
+    command.run_from_argv(["manage.py", "start_payment_provider", "acme", "--kind=page", f"--folder={tmp_path}"])
+    assert [path.name for path in tmp_path.iterdir()] == ["django-shop-payments-acme"]
 
 
 def test_command_asks_for_the_kind(tmp_path, monkeypatch, capsys):

@@ -209,8 +209,10 @@ class LocalPaymentService(PaymentService):
             status, response = getattr(self, mode)
         else:
             url = urlsplit(handler.path)
-            is_json = "json" in handler.headers.get("Content-Type", "")
-            body = json.loads(raw or b"{}") if is_json else dict(parse_qsl(raw.decode() or url.query))
+            if raw and "json" in handler.headers.get("Content-Type", ""):
+                body = json.loads(raw)
+            else:
+                body = dict(parse_qsl(raw.decode() or url.query))
             status, response = self.respond(handler.command, url.path, body, handler.headers)
         return status, json.dumps(response).encode()
 

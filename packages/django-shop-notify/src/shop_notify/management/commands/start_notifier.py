@@ -34,6 +34,8 @@ class _WithKind(startapp.Command):
 
 class Command(BaseCommand):
     help = "Write the skeleton of a notifier package, with tests that pass and a workflow that publishes it."
+    requires_system_checks = ()
+    """A notifier is often begun before the settings of the site are complete."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the provider, such as acme: the package is django-shop-notify-acme.")
