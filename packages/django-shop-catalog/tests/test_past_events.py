@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from shop_catalog import inventory, products, signals
+from shop_core import replay as replay_module
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +71,23 @@ def test_a_stopped_replay_loses_neither_signal_of_a_movement(received):
         signals.stock_back.disconnect(dispatch_uid="stop:later")
     replay()
     assert received == live
+
+
+def test_a_position_that_is_printed_has_been_replayed_whole(received, monkeypatch, capsys):
+    """A killed replay is continued behind the last position that it printed."""
+    monkeypatch.setattr(replay_module, "PROGRESS_EVERY", 1)
+    for sku in "AB":
+        products.create(sku, name=sku, price=Decimal(2), stock_quantity=9, low_stock_threshold=5)
+    live = received[:]
+    received.clear()
+    replay()
+    lines = [line for line in capsys.readouterr().out.splitlines() if "the last is" in line]
+    assert lines
+    for line in lines:
+        before = live[: int(line.split()[0])]
+        received.clear()
+        replay(after=line.rpartition(" ")[2])
+        assert [*before, *received] == live, line
 
 
 def test_a_replay_needs_a_receiver_and_a_time(received):

@@ -115,6 +115,20 @@ def test_a_stopped_replay_continues(orders, recorder):
     ]
 
 
+def test_two_receivers_with_one_name_are_refused(orders, recorder):
+    """Two partners may be objects of one class: the events of one must not go to the other."""
+    second = Recorder()
+    signals.order_placed.connect(second.wanted)
+    try:
+        with pytest.raises(
+            CommandError, match=f"Several receivers of order_placed are called {NAME}. .* dispatch_uid"
+        ):
+            replay()
+    finally:
+        signals.order_placed.disconnect(second.wanted)
+    assert recorder.received == second.received == []
+
+
 def test_events_that_wait_for_their_next_attempt_are_left_to_it(orders, recorder):
     OrderEvent.objects.filter(order=orders[0]).update(announced_at=None)
     replay()
@@ -162,6 +176,7 @@ def test_events_of_an_erased_person_have_no_recipients(orders, recorder, custome
         ({"since": "2026-01-31"}, "has no time zone. Write it such as"),
         ({"since": "2026-01-31T00:00:00"}, "has no time zone"),
         ({"since": "yesterday"}, "is not a time"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "is not a time"),  # before the first year, in UTC
         ({"since": "2199-01-01T00:00:00+00:00"}, "is in the future"),
         ({"since": ""}, "Say which events: --since TIME, --order NUMBER, or both."),
         ({"receiver": ""}, "name the --receiver too"),

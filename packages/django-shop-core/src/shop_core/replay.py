@@ -13,7 +13,7 @@ import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from inspect import isawaitable
 from typing import Any
 
@@ -49,21 +49,21 @@ class PastEvent:
 def receivers_of(signals: Mapping[str, Signal], *, sender: type) -> dict[str, dict[str, Receiver]]:
     """The receivers that are connected now: ``{name of the receiver: {name of the signal: receiver}}``."""
     found: dict[str, dict[str, Receiver]] = {}
+    for name, label, receiver in _connected(signals, sender):
+        found.setdefault(label, {})[name] = receiver
+        for part, function in getattr(receiver, "parts", dict)().items():
+            found.setdefault(f"{label}:{part}", {})[name] = function
+    return found
+
+
+def _connected(signals: Mapping[str, Signal], sender: type) -> Iterator[tuple[str, str, Receiver]]:
+    """``(name of the signal, name of the receiver, receiver)``."""
     for name, signal in signals.items():
         for (uid, wanted), stored, *_rest in signal.receivers:
             receiver = stored() if isinstance(stored, weakref.ReferenceType) else stored
             if receiver is not None and wanted in (EVERY_SENDER, id(sender)):
-                for label, part in _named(uid, receiver):
-                    found.setdefault(label, {})[name] = part
-    return found
-
-
-def _named(uid: Any, receiver: Receiver) -> Iterator[tuple[str, Receiver]]:
-    path = f"{receiver.__module__}.{getattr(receiver, '__qualname__', type(receiver).__qualname__)}"
-    label = uid.partition(":")[0] if isinstance(uid, str) else path
-    yield label, receiver
-    for part, function in getattr(receiver, "parts", dict)().items():
-        yield f"{label}:{part}", function
+                path = f"{receiver.__module__}.{getattr(receiver, '__qualname__', type(receiver).__qualname__)}"
+                yield name, uid.partition(":")[0] if isinstance(uid, str) else path, receiver
 
 
 class ReplayCommand(BaseCommand):
@@ -95,15 +95,17 @@ class ReplayCommand(BaseCommand):
         counts: Counter[str] = Counter()
         failed: list[PastEvent] = []
         done = current = options["after"]
+        report_at = PROGRESS_EVERY
         try:
             for event in self.past_events(receiver, **options):
                 if event.position != current:  # a row may have several signals
                     done, current = current, event.position
+                    if counts.total() >= report_at:
+                        self.stdout.write(f"{counts.total()} events, the last is {done}")
+                        report_at += PROGRESS_EVERY
                 if not options["dry_run"] and not send(receiver[event.signal], event):
                     failed.append(event)
                 counts[event.signal] += 1
-                if counts.total() % PROGRESS_EVERY == 0:
-                    self.stdout.write(f"{counts.total()} events, the last is {current}")
         except KeyboardInterrupt:
             sent = f"Replayed: {counts.total()}." + _list_of(failed)
             again = f" Continue with --after {done}" if done else " The same call begins again."
@@ -119,7 +121,17 @@ class ReplayCommand(BaseCommand):
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
             raise CommandError(f"Unknown receiver: {name or '(none given)'}. Receivers of these signals: {names}.")
+        self._refuse_namesakes(name)
         return known[name]
+
+    def _refuse_namesakes(self, name: str) -> None:
+        """Refuse a name that several receivers of one signal have: the events would reach an arbitrary one."""
+        found: dict[str, Receiver] = {}
+        for signal, label, receiver in _connected(self.signals, self.sender):
+            if label == name.partition(":")[0] and found.setdefault(signal, receiver) != receiver:
+                raise CommandError(
+                    f"Several receivers of {signal} are called {label}. Connect each with a dispatch_uid of its own."
+                )
 
 
 def since_of(text: str) -> datetime | None:
@@ -133,7 +145,9 @@ def since_of(text: str) -> datetime | None:
     example = "Write it such as 2026-01-31T00:00:00+03:00."
     try:
         since = datetime.fromisoformat(text)
-    except ValueError:
+        if not timezone.is_naive(since):
+            since = since.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise CommandError(f"--since {text} is not a time. {example}") from None
     if timezone.is_naive(since):
         raise CommandError(f"--since {text} has no time zone. {example}")
