@@ -7,7 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 from shop_orders import carts, checkout, personal_data, signals
 from shop_orders.exceptions import InvalidInput, RemindersOff
-from shop_orders.models import Cart, CartReminder
+from shop_orders.models import Cart, CartReminder, RemindedAddress
+from shop_orders.testing.source_races import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -148,8 +149,58 @@ def test_an_address_gets_one_reminder_in_a_week(left, received):
     left("amina@Example.org")
     assert carts.announce_abandoned() == 1
     assert carts.announce_abandoned() == 0
-    CartReminder.objects.exclude(announced_at=None).update(announced_at=timezone.now() - timedelta(days=8))
+    RemindedAddress.objects.update(reminded_at=timezone.now() - timedelta(days=8))
+    CartReminder.objects.update(next_attempt_at=timezone.now())  # which the second call set to the end of the pause
     assert carts.announce_abandoned() == 1
+
+
+@pytest.mark.parametrize("change", ["withdrawn", "other address", "ordered", "deleted"])
+def test_who_entered_an_address_cannot_end_its_pause(left, received, change):
+    """Somebody may enter the address of a stranger in many carts."""
+    first = left("amina@example.org")
+    left("amina@example.org")
+    assert carts.announce_abandoned() == 1
+    if change == "withdrawn":
+        carts.withdraw_reminder(first)
+    elif change == "other address":
+        carts.agree_to_reminder(first, email="mallory@example.org")
+    elif change == "ordered":
+        checkout.place_order(first, contact=checkout.Contact(email="mallory@example.org"))
+    else:
+        first.delete()
+    assert carts.announce_abandoned() == 0
+    assert len(received) == 1
+
+
+def test_an_address_is_not_kept_after_a_withdrawal(left, received):
+    cart = left("amina@example.org")
+    carts.announce_abandoned()
+    carts.withdraw_reminder(cart)
+    rows = [*CartReminder.objects.values_list(), *RemindedAddress.objects.values_list()]
+    assert "amina" not in str(rows)
+    assert carts.reminder_of(cart) is None
+    RemindedAddress.objects.update(reminded_at=timezone.now() - timedelta(days=8))
+    carts.announce_abandoned()
+    assert not RemindedAddress.objects.exists()
+
+
+def test_while_one_cart_of_an_address_is_announced_another_one_waits(left, received):
+    first, second = left("amina@example.org"), left("Amina@example.org")
+    assert carts.reminders._claim(first.reminder.pk) is not None  # by another process, which has not sent it yet
+    assert carts.announce_abandoned() == 0
+    assert carts.reminders._claim(second.reminder.pk) is None
+    assert received == []
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_two_jobs_at_once_send_one_reminder_to_an_address(left, received):
+    left("amina@example.org")
+    left("amina@example.org")
+    keys = CartReminder.objects.order_by("pk").values_list("pk", flat=True)
+    results = at_once([lambda key=key: carts.reminders._announce(key) for key in [*keys, *keys]])
+    assert sorted(results) == [False, False, False, True]
+    assert len(received) == 1
 
 
 def test_consents_of_ordered_carts_are_deleted(left, received):

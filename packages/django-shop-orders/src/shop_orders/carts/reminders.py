@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of
@@ -19,7 +20,7 @@ from shop_orders import emails, signals
 from shop_orders.carts.finding import lock
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidInput, RemindersOff
-from shop_orders.models import Cart, CartItem, CartReminder, texts
+from shop_orders.models import Cart, CartItem, CartReminder, RemindedAddress, texts
 from shop_orders.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def announce_abandoned(*, limit: int = 500) -> int:
     Safe to run in parallel. Whether a cart is still open, filled, unchanged and consented to is read again under its
     lock before each attempt.
     """
-    _delete_closed()
+    _delete_old()
     keys = list(_due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit])
     return sum(_announce(key) for key in keys)
 
@@ -84,6 +85,7 @@ def erase_reminders(addresses: Iterable[str]) -> None:
     keys = {emails.email_key(address) for address in addresses} - {""}
     stored = [key for key in keys if texts.is_storable(CartReminder, "email_key", key)]
     CartReminder.objects.filter(email_key__in=stored).delete()
+    RemindedAddress.objects.filter(address_hash__in=[_hash_of(key) for key in stored]).delete()
 
 
 def _due() -> QuerySet[CartReminder]:
@@ -91,10 +93,8 @@ def _due() -> QuerySet[CartReminder]:
     if after is None:
         return CartReminder.objects.none()
     now = timezone.now()
-    same_address = CartReminder.objects.filter(email_key=OuterRef("email_key"), announced_at__gt=now - ADDRESS_PAUSE)
     return CartReminder.objects.filter(
         Exists(CartItem.objects.filter(cart=OuterRef("cart"))),
-        ~Exists(same_address),
         cart__status=Cart.Status.OPEN,
         cart__updated_at__lte=now - after,
         announced_at=None,
@@ -130,10 +130,33 @@ def _claim(key: int) -> tuple[CartReminder, dict[str, Any]] | None:
     reminder = _due().select_related("cart__customer").filter(pk=key).first()
     if reminder is None:
         return None
+    if paused_until := _take_address(reminder):
+        CartReminder.objects.filter(pk=key).update(next_attempt_at=paused_until)
+        return None
     wait = min(LONGEST_WAIT, FIRST_RETRY * 4 ** min(reminder.attempts, 8))
     attempts = reminder.attempts + 1
     CartReminder.objects.filter(pk=key).update(attempts=attempts, next_attempt_at=timezone.now() + wait)
     return reminder, _payload(reminder)
+
+
+def _take_address(reminder: CartReminder) -> datetime | None:
+    """Begin the pause of the address. Returns when its pause ends if another cart began it. Of two processes with
+    carts of one address, the second waits here for the first."""
+    now = timezone.now()
+    values = {"event_id": reminder.event_id, "reminded_at": now}
+    rows = RemindedAddress.objects.select_for_update()
+    row, is_new = rows.get_or_create(address_hash=_hash_of(reminder.email_key), defaults=values)
+    if is_new:
+        return None
+    if row.event_id != reminder.event_id and row.reminded_at > now - ADDRESS_PAUSE:
+        return row.reminded_at + ADDRESS_PAUSE
+    RemindedAddress.objects.filter(pk=row.pk).update(**values)
+    return None
+
+
+def _hash_of(email_key: str) -> str:
+    """The key is SECRET_KEY, so the hash cannot be computed from a list of addresses."""
+    return salted_hmac("shop_orders.reminder", email_key, algorithm="sha256").hexdigest()
 
 
 def _payload(reminder: CartReminder) -> dict[str, Any]:
@@ -166,7 +189,7 @@ def _payload(reminder: CartReminder) -> dict[str, Any]:
     }
 
 
-def _delete_closed() -> None:
-    """Delete the consents of carts that were ordered or merged; an announced one only after ADDRESS_PAUSE."""
-    is_over = Q(announced_at=None) | Q(announced_at__lte=timezone.now() - ADDRESS_PAUSE)
-    CartReminder.objects.filter(is_over).exclude(cart__status=Cart.Status.OPEN).delete()
+def _delete_old() -> None:
+    """Delete the consents of carts that were ordered or merged, and the addresses whose pause is over."""
+    CartReminder.objects.exclude(cart__status=Cart.Status.OPEN).delete()
+    RemindedAddress.objects.filter(reminded_at__lte=timezone.now() - ADDRESS_PAUSE).delete()

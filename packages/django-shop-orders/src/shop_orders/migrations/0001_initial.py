@@ -1886,4 +1886,14 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="RemindedAddress",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("address_hash", models.CharField(max_length=64, unique=True, verbose_name="hash of the address")),
+                ("event_id", models.UUIDField(verbose_name="event id")),
+                ("reminded_at", models.DateTimeField(db_index=True, verbose_name="reminded at")),
+            ],
+            options={"verbose_name": "reminded address", "verbose_name_plural": "reminded addresses"},
+        ),
     ]

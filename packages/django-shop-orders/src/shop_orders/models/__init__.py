@@ -6,7 +6,7 @@ from shop_orders.models.events import OrderEvent
 from shop_orders.models.incoming import IncomingPayment
 from shop_orders.models.orders import Charge, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.models.payments import Payment, ProviderEvent, Refund
-from shop_orders.models.reminders import CartReminder
+from shop_orders.models.reminders import CartReminder, RemindedAddress
 from shop_orders.models.shipments import Shipment, ShipmentLine
 from shop_orders.models.work import IdempotencyKey, JobRun
 
@@ -30,6 +30,7 @@ __all__ = [
     "PaymentStatus",
     "ProviderEvent",
     "Refund",
+    "RemindedAddress",
     "Shipment",
     "ShipmentLine",
 ]

@@ -39,3 +39,19 @@ class CartReminder(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+
+class RemindedAddress(models.Model):
+    """An address to which a reminder went, or is about to go, for its pause. Stored as a hash, apart from the cart:
+    whoever entered the address can change or remove that."""
+
+    address_hash = models.CharField(_("hash of the address"), max_length=64, unique=True)
+    event_id = models.UUIDField(_("event id"))
+    reminded_at = models.DateTimeField(_("reminded at"), db_index=True)
+
+    class Meta:
+        verbose_name = _("reminded address")
+        verbose_name_plural = _("reminded addresses")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
