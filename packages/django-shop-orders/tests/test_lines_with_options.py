@@ -113,6 +113,7 @@ def test_database_refuses_two_equal_lines(cart):
         ({"Engraving": "a\x1bb"}, "invisible"),
         ({"Engraving": "a\u202eb"}, "invisible"),
         ({"Engraving": "a\u2028b"}, "invisible"),
+        *(({"Engraving": f"a{invisible}b"}, "invisible") for invisible in "\xad\u180e\u200b\u2060\ufeff"),
         ({"Engraving": 7}, "is text"),
         ({"": "x"}, "1 to 50"),
         ({"x" * 51: "x"}, "1 to 50"),
@@ -128,6 +129,17 @@ def test_options_that_are_not_possible_are_refused(engraved, book, customer, opt
         carts.add_to_cart(REF, customer=customer, options=options)
     assert caught.value.extra["product"] == REF
     assert not CartItem.objects.exists()
+
+
+def test_text_without_a_visible_character_is_empty(engraved, book, customer):
+    marks = "\u200c\u200d\u200e\u200f\u061c\u3164\u115f"
+    cart, _token = carts.add_to_cart(REF, customer=customer, options={"Engraving": f" {marks} "})
+    carts.add_item(cart, REF)
+    assert lines_of(cart) == [(REF, {}, 2)]
+    kept = {
+        "Engraving": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \U0001f468\u200d\U0001f469\u200d\U0001f467"
+    }  # Persian, a family
+    assert carts.add_item(cart, REF, options=kept).options == kept
 
 
 def test_longest_options_and_line_feeds_are_kept(engraved, book, customer):

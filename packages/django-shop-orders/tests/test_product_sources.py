@@ -3,6 +3,7 @@ from itertools import count
 
 import pytest
 from django.test import override_settings
+from shop_orders.models import OrderLine
 from shop_orders.product_sources import ModelProductSource
 from shop_orders.testing import MemoryProduct, MemoryProductSource, ProductSourceContract
 from testproject.books.models import Article, Book, Course, Leaflet, Toy
@@ -130,6 +131,23 @@ def test_filters_limit_the_products_on_sale(book):
     assert set(source.fetch(["978-1"])) == {"978-1"}
     Book.objects.update(is_listed=False)
     assert source.fetch(["978-1"]) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("option", ["line_options", "max_quantity", "groups", "needs_delivery"])
+def test_details_that_follow_a_foreign_key_are_read_in_the_same_query(place, option, django_assert_num_queries):
+    for _number in range(3):
+        place(quantity=1)
+    source = ModelProductSource(
+        model="shop_orders.OrderLine",
+        ref="id",
+        name="name",
+        price="unit_price",
+        **{option: "order.reservations" if option == "max_quantity" else "order.status"},
+    )
+    refs = [str(pk) for pk in OrderLine.objects.values_list("pk", flat=True)]
+    with django_assert_num_queries(1):
+        assert len(source.fetch(refs)) == 3
 
 
 @pytest.mark.django_db

@@ -1,5 +1,7 @@
 """Several product sources that are joined by prefix or by a function."""
 
+import copy
+import pickle
 from decimal import Decimal
 from itertools import count
 
@@ -77,6 +79,14 @@ def shop(shop_settings, db):
         PRODUCT_SOURCE={"BACKEND": "shop_orders.product_sources.SourceChooser", "OPTIONS": {"sources": [BOOKS, TOYS]}}
     )
     return make_book(price=Decimal("12.50"), available=5), make_toy(price=Decimal("3.00"), available=2)
+
+
+@pytest.mark.django_db
+def test_products_can_be_copied_and_cached():
+    ref = make_book(price=Decimal(1), available=3)
+    product = SourceChooser(sources=[BOOKS]).fetch([ref])[ref]
+    for again in (copy.copy(product), copy.deepcopy(product), pickle.loads(pickle.dumps(product))):
+        assert (again.ref, again.name, again.available) == (ref, "A book", 3)
 
 
 def stocks():

@@ -21,6 +21,11 @@ MAX_BYTES = 2048
 BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that change the order in which text is shown, so that staff would read another text than was typed
 (https://www.unicode.org/reports/tr36/). Plain right-to-left text does not need them."""
+INVISIBLE = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
+"""Characters without a shape and a meaning in plain text: two texts would look the same and be different lines."""
+
+MARKS = "\u061c\u115f\u1160\u200c\u200d\u200e\u200f\u3164\uffa0"
+"""Characters that show something only beside others, as in Persian, right-to-left text and emojis."""
 
 
 def clean(options: Mapping[str, Any] | None, ref: str) -> dict[str, str]:
@@ -75,9 +80,9 @@ def _plain(value: Any, ref: str) -> str:
     text = unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if any(_is_refused(character) for character in text):
         raise InvalidOptions(_("An option has an invisible character. Write plain text."), ref=ref)
-    return text
+    return text if text.strip(MARKS + " ") else ""
 
 
 def _is_refused(character: str) -> bool:
     is_control = unicodedata.category(character) in ("Cc", "Zl", "Zp") and character != "\n"
-    return is_control or character in BIDIRECTIONAL
+    return is_control or character in BIDIRECTIONAL or character in INVISIBLE

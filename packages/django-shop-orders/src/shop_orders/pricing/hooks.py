@@ -25,7 +25,10 @@ def flat_rate_shipping(
     tax_class: str | None = None,
 ) -> Iterable[Charge]:
     """One price per order: ``amount``, or that of the country in ``countries``; free from a subtotal of
-    ``free_from``. Taxed like products of ``tax_class``, else like the products of the order."""
+    ``free_from``, and if nothing is delivered. Taxed like products of ``tax_class``, else like the products of the
+    order."""
+    if not draft.needs_delivery:
+        return
     if free_from and draft.subtotal >= Decimal(free_from):
         return
     country = str(draft.shipping_address.get("country", ""))

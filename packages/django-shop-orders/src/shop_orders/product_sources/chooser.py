@@ -122,6 +122,8 @@ class _Prefixed:
             self.stock_ref = prefix + shared
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_product":  # while it is copied or unpickled, it has no attributes yet
+            raise AttributeError(name)
         return getattr(self._product, name)
 
 

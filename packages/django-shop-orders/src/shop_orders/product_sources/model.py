@@ -109,7 +109,10 @@ class ModelProductSource:
 
     def _relations(self) -> list[str]:
         """The foreign keys that options follow: ``page__picture`` of ``page.picture.file``."""
-        options = (self.name, self.price, self.sku, self.tax_class, self.weight, self.url, self.image)
+        options = [self.name, self.price, self.sku, self.tax_class, self.weight, self.url, self.image]
+        options += [self.max_quantity, self.groups, self.needs_delivery]
+        if isinstance(self.line_options, str):
+            options.append(self.line_options)
         return sorted({relation for option in options if (relation := _relation(self.model, option))})
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
