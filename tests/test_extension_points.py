@@ -9,8 +9,9 @@ from django.utils.module_loading import import_string
 from shop_catalog import inventory, products
 from shop_catalog.product_source import CatalogProductSource
 from shop_notify.models import Notification
-from shop_notify.presets import SHOP_ROUTES
+from shop_notify.presets import CART_ROUTES, SHOP_ROUTES
 from shop_orders import carts, checkout, lifecycle
+from shop_orders.checks.states import check_states
 from shop_orders.exceptions import InvalidOptions
 from shop_orders.testing import ProductSourceContract
 
@@ -47,6 +48,14 @@ class TestCatalogProductSource(ProductSourceContract):
 def engravings(sku):
     """What a site says about its products: a function of the SKU."""
     return ["Engraving"] if sku else []
+
+
+@pytest.mark.parametrize("event", sorted({route["event"] for route in [*SHOP_ROUTES, *CART_ROUTES]}))
+def test_state_has_no_event_that_the_routes_of_the_shop_have(settings, event):
+    states = {"waiting": {"KIND": "processing", "LABEL": "waiting", "EVENT": event}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "STATES": states}
+    (error,) = check_states()
+    assert f"{event!r}, which is an event of the shop" in error.msg
 
 
 @pytest.mark.django_db

@@ -148,6 +148,24 @@ def test_rule_of_the_provider_is_an_obstacle_too():
     assert obstacle(Picky(alias="picky"), amount=Decimal(4), currency="KES") is None
 
 
+@pytest.mark.parametrize("fault", [KeyError("rates"), None, True, 7])
+def test_fault_of_a_provider_does_not_hide_the_other_ways_to_pay(client, book, needs, monkeypatch, caplog, fault):
+    def refuses(self, **_values):
+        if isinstance(fault, Exception):
+            raise fault
+        return fault
+
+    monkeypatch.setattr(MemoryPaymentProvider, "refuses", refuses)
+    cart, token = guest_cart(book)
+    shown = client.get("/api/orders/cart/payment_providers/", headers={"X-Cart-Token": token}).json()
+    assert {row["alias"]: row["is_possible"] for row in shown} == {"memory": False, "on_delivery": True, "bank": True}
+    assert "`refuses` of the payment provider memory failed" in caplog.text
+    with pytest.raises(PaymentNotPossible, match="Choose another payment method"):
+        checkout.place_order(cart, contact=contact(), provider="memory")
+    order = checkout.place_order(cart, contact=contact(), provider="bank")
+    assert "memory" not in [provider.alias for provider in payments.providers_for(order)]
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -157,6 +175,7 @@ def test_rule_of_the_provider_is_an_obstacle_too():
         (Needs(currencies=["kes"]), "currencies=['kes']"),
         (Needs(minimum=Decimal(0)), "minimum="),
         (Needs(minimum=1.5), "minimum=1.5"),
+        (Needs(minimum=Decimal("1E+30")), "is larger than"),
         (Needs(email="yes"), "email='yes'"),
     ],
 )

@@ -169,6 +169,9 @@ def test_state_that_was_removed_from_the_settings(order, shop_settings):
         ({"packed": {"KIND": "cancelled", "LABEL": "x"}}, "KIND 'cancelled'"),
         ({"packed": {"KIND": "processing"}}, "LABEL None"),
         ({"packed": {"KIND": "processing", "LABEL": ""}}, "LABEL ''"),
+        ({"packed": {"KIND": "processing", "LABEL": " "}}, "LABEL ' '"),
+        ({"packed": {"KIND": "processing", "LABEL": "a\0"}}, "LABEL 'a\\x00'"),
+        ({"packed": {"KIND": "processing", "LABEL": gettext_lazy("\ud800")}}, "can be shown and stored"),
         ({"packed": {"KIND": "processing", "LABEL": "x", "EVENT": "a b"}}, "EVENT 'a b'"),
         ({"packed": {"KIND": "processing", "LABEL": "x", "EVENT": "order_shipped"}}, "an event of the shop"),
         ({"refunded": {"KIND": "processing", "LABEL": "x"}}, "an event of the shop"),
@@ -255,6 +258,18 @@ def test_staff_set_a_state_in_the_admin(client, user, order, place):
         client.post(step, {"state": "to_collect", "notify": "on", "form_token": token})
     order.refresh_from_db()
     assert (order.status, order.state) == ("shipped", "to_collect")
+
+
+@pytest.mark.parametrize("label", ["packed (50 %)", "50 % done", "%(verbose_name)s", "%(unknown)s"])
+def test_label_with_a_percent_sign_is_shown_in_the_admin(client, user, order, shop_settings, label):
+    shop_settings(STATES={"packed": {"KIND": "processing", "LABEL": label}})
+    may(user, "view_order", "process_order")
+    client.force_login(user)
+    changelist = reverse("admin:shop_orders_order_changelist")
+    assert f"Set the state: {label}" in client.get(changelist).content.decode()
+    client.post(changelist, {"action": "state_packed", "_selected_action": [order.pk]})
+    order.refresh_from_db()
+    assert order.get_status_display() == label
 
 
 def test_admin_without_states_has_neither_action_nor_filter(client, user, order, shop_settings):

@@ -3,10 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from shop_orders import carts, checkout
 from shop_orders.exceptions import CheckoutRefused, ValidatorFailed
 from shop_orders.models import Order
 from shop_orders.pricing import Draft
+from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +30,12 @@ def known_customers_only(draft):
 
 def broken(draft):
     raise KeyError(draft.lines[0].sku)
+
+
+def only_free_books(draft):
+    """Locks a row, as a validator may in the transaction of the checkout."""
+    if not Book.objects.select_for_update().filter(isbn=draft.lines[0].product_ref, on_hand__gt=3):
+        raise CheckoutRefused("Taken.")
 
 
 def here(name):
@@ -123,3 +131,19 @@ def test_empty_cart_and_one_that_cannot_be_priced_are_not_validated(cart, book, 
 def test_draft_without_a_contact_is_as_before():
     assert Draft(lines=(), currency="KES").contact is None
     assert Draft(lines=(), currency="KES").total == Decimal(0)
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_validator_that_locks_is_asked_at_checkout(cart, shop_settings):
+    shop_settings(VALIDATORS=[here("only_free_books"), MINIMUM])
+    assert [problem.code for problem in carts.view(cart).problems] == ["order_too_small"]
+    shop_settings(VALIDATORS=[here("only_free_books")])
+    assert checkout.preview(cart, contact=checkout.Contact(email="a@example.org")).can_be_ordered
+    Book.objects.update(on_hand=3)
+    with transaction.atomic():
+        assert [str(problem) for problem in carts.view(cart).problems] == ["Taken."]
+    with pytest.raises(CheckoutRefused, match="Taken"):
+        order(cart)
+    Book.objects.update(on_hand=4)
+    assert order(cart).pk

@@ -53,7 +53,9 @@ def actions(run: Callable[..., None]) -> list[Callable[..., None]]:
 
 
 def _action(state: State, run: Callable[..., None]) -> Callable[..., None]:
-    @admin.action(description=_("Set the state: %(state)s") % {"state": state.label})
+    label = str(state.label).replace("%", "%%")  # the admin formats the description with the names of the model
+
+    @admin.action(description=_("Set the state: %(state)s") % {"state": label})
     def change(model_admin: Any, request: HttpRequest, orders: QuerySet[Order]) -> None:  # noqa: ARG001
         run(request, orders, partial(lifecycle.set_state, state=state.name))
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import Error as DatabaseError
+from django.db.transaction import TransactionManagementError
+from shop_core.db.transactions import connection_of
 from shop_core.hooks import load_hook
 
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import ShopOrdersError, ValidatorFailed
+from shop_orders.models import Cart
 from shop_orders.pricing import Draft
 
 logger = logging.getLogger(__name__)
@@ -59,12 +62,19 @@ def _refusals(draft: Draft) -> tuple[ShopOrdersError, ...]:
 
 
 def _refusal(entry: Any, draft: Draft) -> ShopOrdersError | None:
-    """Why a validator refuses. Errors of the database are not caught."""
+    """Why a validator refuses. Errors of the database are not caught.
+
+    One that locks rows can be asked in a transaction only: where there is none, it is left out until the checkout.
+    """
     try:
         load_hook(entry)(draft)
     except ShopOrdersError as error:
         return error
     except NotKnownYet:
+        return None
+    except TransactionManagementError:
+        if connection_of(Cart).in_atomic_block:
+            raise
         return None
     except DatabaseError:
         raise

@@ -11,6 +11,7 @@ from django.core import checks
 from django.db import DatabaseError
 from django.db.models import Count
 from django.utils.functional import Promise
+from shop_core.db.rows import UNSAFE
 
 from shop_orders.conf import app_settings
 from shop_orders.models import Order, OrderStatus
@@ -23,7 +24,7 @@ EVENTS = frozenset(
     {
         *("order_placed", "order_confirmed", "order_processing", "order_shipped", "order_delivered"),
         *("order_part_cancelled", "order_cancelled", "order_refunded", "payment_received", "payment_failed"),
-        *("stock_low", "stock_back", "invoice_issued"),
+        *("stock_low", "stock_back", "invoice_issued", "cart_abandoned"),
     }
 )
 """Events of the shop's own messages: a state with such an event would send their text."""
@@ -64,8 +65,8 @@ def _problem_of(name: object, value: object) -> str:
     if value.get("KIND") not in KINDS:
         return f"whose KIND {value.get('KIND')!r} is none of {', '.join(KINDS)}"
     label = value.get("LABEL")
-    if not isinstance(label, str | Promise) or label == "":
-        return f"whose LABEL {label!r} is not a text"
+    if not isinstance(label, str | Promise) or not str(label).strip() or UNSAFE.search(str(label)):
+        return f"whose LABEL {label!r} is not a text that can be shown and stored"
     event = value.get("EVENT", "")
     if not isinstance(event, str) or (event and not EVENT.fullmatch(event)):
         return f"whose EVENT {event!r} is not of letters a-z, digits and underscores"

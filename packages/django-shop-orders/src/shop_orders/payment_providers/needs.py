@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from django.db import Error as DatabaseError
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from shop_core.money import as_text
+from shop_core.money import MAX_AMOUNT, as_text
 
 from shop_orders.exceptions import PaymentNotPossible
 
 if TYPE_CHECKING:
     from shop_orders.payment_providers.base import PaymentProvider
+
+logger = logging.getLogger(__name__)
 
 Need = Literal["email", "phone", "currencies", "whole_units", "minimum", "amount"]
 """The name of a field of Needs; ``amount`` where ``refuses`` says why."""
@@ -63,7 +68,7 @@ def obstacle(
     if needs.minimum is not None and amount < needs.minimum:
         text = _("%(provider)s takes amounts from %(minimum)s %(currency)s.")
         return _of_amount("minimum", text % {**names, "minimum": as_text(needs.minimum, currency)})
-    if why := provider.refuses(amount=amount, currency=currency):
+    if why := _refusal(provider, amount=amount, currency=currency):
         return Obstacle("amount", "payment_provider", why)
     if needs.email and email == "":
         text = _("Enter an e-mail address: %(provider)s needs it. Or choose another payment method.")
@@ -72,6 +77,23 @@ def obstacle(
         text = _("Enter a phone number: %(provider)s needs it. Or choose another payment method.")
         return Obstacle("phone", "phone", text % names)
     return None
+
+
+def _refusal(provider: PaymentProvider, *, amount: Decimal, currency: str) -> str:
+    """Why the provider refuses an amount. A fault of it is logged, and does not hide the other ways to pay."""
+    try:
+        return _as_text(provider.refuses(amount=amount, currency=currency))
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("`refuses` of the payment provider %s failed", provider.alias)
+        return _("Choose another payment method.")
+
+
+def _as_text(why: object) -> str:
+    if not isinstance(why, str | Promise):
+        raise TypeError(f"`refuses` returned {why!r}, which is not a text")
+    return str(why)
 
 
 def _of_amount(need: Need, why: str) -> Obstacle:
@@ -103,6 +125,8 @@ def problem_of_needs(needs: object) -> str:
     minimum = needs.minimum
     if minimum is not None and not (isinstance(minimum, Decimal) and minimum.is_finite() and minimum > 0):
         return f"minimum={minimum!r} is not a Decimal above zero"
+    if minimum is not None and minimum > MAX_AMOUNT:
+        return f"minimum={minimum!r} is larger than {MAX_AMOUNT}, the largest amount of an order"
     return ""
 
 

@@ -90,6 +90,7 @@ class PaymentContractBase:
         """Why the shop would not start this payment. ``test_needs_can_be_used`` reports ``needs`` that are wrong."""
         if problem_of_needs(provider.needs):
             return None
+        provider.refuses(amount=request.amount, currency=request.currency)  # the shop would only log its errors
         return obstacle(
             provider, amount=request.amount, currency=request.currency, email=request.email, phone=request.phone
         )
