@@ -10,13 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import shop_orders as orders
 from django.conf import settings as project
 from django.test import Client
 from django.urls import clear_script_prefix, get_resolver, set_script_prefix
 from django.utils import translation
-from shop_orders import form_tokens, guest_links, payments
+from shop_orders import form_tokens, guest_links, lifecycle, payments
 from shop_orders.contrib import pages as package
-from shop_orders.contrib.pages import countries
+from shop_orders.contrib.pages import countries, texts
 from shop_orders.contrib.pages.checks import check_site
 from shop_orders.contrib.pages.forms import CheckoutForm
 from shop_orders.contrib.pages.signals import order_link_asked
@@ -74,7 +75,7 @@ class Shopper:
 
     def add(self, quantity=1, **values):
         self.get("/store/orders/")  # a page with a form, as a product page of the site has one
-        return self.post("/store/cart/add/", product="978-1", quantity=quantity, **values)
+        return self.post("/store/cart/add/", **{"product": "978-1", "quantity": quantity, **values})
 
     def enter(self, **changes):
         self.get("/store/checkout/")
@@ -244,6 +245,21 @@ def test_details_of_another_tab_are_shown_first(shopper):
     assert not Order.objects.exists()
 
 
+def test_cart_of_another_tab_is_shown_first_though_the_total_is_the_same(shopper, book):
+    Book.objects.create(isbn="978-2", title="Plains of Kenya", sale_price=book.sale_price, on_hand=5)
+    sent = shopper.review()
+    shopper.get("/store/cart/")
+    shopper.post("/store/cart/change/", product="978-1", remove="1")
+    shopper.add(product="978-2")
+    shopper.get("/store/orders/")
+    text = shopper.post("/store/checkout/place/", **sent)
+    assert shopper.path == "/store/checkout/review/"
+    assert ("changed in another window" in text, "Plains of Kenya" in text) == (True, True)
+    assert not Order.objects.exists()
+    shopper.post("/store/checkout/place/", **shopper.hidden())
+    assert Order.objects.get().lines.get().product_ref == "978-2"
+
+
 def test_expired_link_leads_to_the_page_that_finds_orders(shopper, guest_order, shop_settings):
     order = guest_order()
     path = f"/store/orders/{order.number}/?token={guest_links.token_for(order.number)}"
@@ -330,6 +346,9 @@ def test_log_in_is_linked_only_where_the_site_has_one(shopper, settings):
     finally:
         clear_script_prefix()
     assert 'href="/books/admin/login/?next=/books/store/checkout/"' in text
+    settings.LOGIN_URL = "/shop/login/?step=1"
+    for path in ("/store/checkout/", "/store/orders/"):
+        assert f'href="/shop/login/?step=1&amp;next={path}"' in shopper.get(path)
 
 
 @pytest.mark.urls("testproject.delivery_pages")
@@ -412,6 +431,48 @@ def test_nonsense_in_the_cart_is_refused_with_a_page(shopper, values):
         assert (shopper.response.status_code, shopper.path) == (200, "/store/cart/")
 
 
+@pytest.mark.parametrize("quantity", ["-5", "many", "2.5", "1 000", "9" * 30, "\u0663"])
+def test_quantity_that_is_no_whole_number_or_too_large_adds_nothing(shopper, quantity):
+    text = shopper.add(quantity)
+    assert ('role="alert"' in text, "Nothing in it yet" in text) == (True, True)
+    shopper.add(2)
+    text = shopper.post("/store/cart/change/", product="978-1", quantity=quantity)
+    assert ('role="alert"' in text, 'name="quantity" value="2"' in text) == (True, True)
+
+
+def test_quantities_in_fields_have_no_separators(shopper, settings, shop_settings):
+    settings.USE_THOUSAND_SEPARATOR = True
+    shop_settings(MAX_QUANTITY=5000)
+    Book.objects.update(on_hand=1500)
+    shopper.add(1200)
+    Book.objects.update(on_hand=1100)
+    text = shopper.get("/store/cart/")
+    assert 'value="1200" min="0" max="5000"' in text
+    assert 'name="quantity" value="1100"' in text
+
+
+def test_provider_that_is_gone_is_said_in_words_of_the_shop(shopper, shop_settings):
+    bank = {"BACKEND": "shop_orders.payment_providers.BankTransfer", "OPTIONS": {"account": "Test Bank, 1"}}
+    shop_settings(PAYMENT_PROVIDERS={"test": TEST, "bank": bank})
+    shopper.review(payment="bank")
+    shop_settings(PAYMENT_PROVIDERS={"test": TEST})
+    text = shopper.get("/store/checkout/review/")
+    assert (shopper.path, "This payment method is no longer offered." in text) == ("/store/checkout/", True)
+    shopper.place()
+    text = shopper.post(shopper.path, **{**shopper.hidden(), "payment": "bank"})
+    assert "This payment method is no longer offered." in text
+
+
+def test_nobody_is_thanked_for_a_cancelled_order(shopper):
+    shopper.place()
+    order = Order.objects.get()
+    thanks = f"/store/orders/{order.number}/thanks/?token={guest_links.token_for(order.number)}"
+    assert "Thank you for your order" in shopper.get(thanks)
+    lifecycle.cancel(order.pk)
+    text = shopper.get(thanks)
+    assert (f"<h1>Order {order.number}</h1>" in text, "Thank you" in text) == (True, False)
+
+
 def test_shop_without_providers_says_so_instead_of_failing(shopper, shop_settings):
     shopper.add()
     shop_settings(PAYMENT_PROVIDERS={})
@@ -431,7 +492,23 @@ def test_pages_are_german_for_germans(shopper, settings):
     settings.LANGUAGE_CODE = "de"
     with translation.override("de"):
         text = shopper.add()
-    assert "In Ihrem Warenkorb" in text or "Ihr Warenkorb" in text
+        assert "In Ihrem Warenkorb" in text or "Ihr Warenkorb" in text
+        shopper.get("/store/checkout/")
+        text = shopper.post("/store/checkout/", email="nonsense", phone="1", payment="test")
+        assert ("Diese E-Mail-Adresse ist" in text, "Diese Telefonnummer ist" in text) == (True, True)
+        shopper.enter()
+        shopper.post("/store/checkout/place/", **shopper.hidden())
+        text = shopper.pay("pay")
+        assert ("Bezahlt" in text, "Testzahlung" in text, "Paid" in text) == (True, True, False)
+
+
+def test_texts_of_orders_that_the_pages_translate_exist():
+    catalogue = Path(orders.__file__).parent / "locale/en/LC_MESSAGES/django.po"
+    known = re.sub(r'"\n"', "", catalogue.read_text())
+    groups = [value for name, value in vars(texts).items() if name.isupper()]
+    listed = [text for group in groups for text in group]
+    assert len(listed) > 60
+    assert [text for text in listed if f'msgid "{text}"' not in known] == []
 
 
 def test_check_says_what_the_site_lacks(settings, tmp_path):
@@ -456,6 +533,56 @@ def test_check_says_what_the_site_lacks(settings, tmp_path):
         "shop_orders_pages.W001",
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("files", "missing"),
+    [
+        ({"base.html": "{% block title %}{% endblock %}{% block content %}{% endblock %}"}, []),
+        ({"base.html": "{% if user %}{% block content %}{% endblock %}{% endif %}"}, ["title"]),
+        ({"base.html": "{% block title %}{% endblock %}{% block main %}{% endblock %}"}, ["content"]),
+        ({"base.html": "<p>No blocks</p>"}, ["title", "content"]),
+        ({"base.html": '{% extends "layout.html" %}', "layout.html": "{% block content %}{% endblock %}"}, ["title"]),
+        ({"base.html": "{% extends layout %}{% block main %}{% endblock %}"}, []),
+        ({"base.html": '{% extends "nothing.html" %}'}, []),
+        ({"base.html": "{% load nothing %}"}, []),
+        ({"base.html": '{% extends "layout.html" %}', "layout.html": "{% nonsense %}"}, []),
+        ({"base.html": '{% extends "base.html" %}'}, []),
+        ({"base.html": "", "shop_orders_pages/base.html": '{% extends "page.html" %}'}, []),
+    ],
+)
+def test_check_names_the_blocks_that_the_base_of_the_site_lacks(settings, tmp_path, files, missing):
+    """Without the block ``content``, the pages would be empty, and no error would say so."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [tmp_path]}]
+    found = [message for message in check_site(None) if message.id == "shop_orders_pages.W003"]
+    assert [f"the block {name}" in message.msg for message in found for name in missing] == [True] * len(missing)
+    assert len(found) == bool(missing)
+
+
+def test_templates_use_no_class_that_a_framework_styles_as_something_else():
+    """Bootstrap writes a badge in white and squeezes ``progress`` into a bar; Bulma puts ``columns`` in one row."""
+    folder = Path(package.__file__).parent / "templates/shop_orders_pages"
+    text = re.sub(r"{%.*?%}", " ", " ".join(path.read_text() for path in folder.glob("*.html")))
+    used = {name for value in re.findall(r'class="([^"]*)"', text) for name in value.split()}
+    assert "panel" in used
+    styled = {"alert", "badge", "btn", "card", "collapse", "columns", "container", "modal", "nav", "progress"}
+    assert used & styled == set()
+
+
+def test_step_that_is_reached_and_amounts_need_no_style(shopper):
+    shopper.add(2)
+    text = shopper.get("/store/checkout/")
+    assert '<li aria-current="step"><strong>Your details</strong></li>' in text
+    assert "</button> <a " in text
+    shopper.enter()
+    assert '<li aria-current="step"><strong>Review and order</strong></li>' in shopper.text
+    assert "KSh\u00a025</" not in shopper.text
+    shopper.post("/store/checkout/place/", **shopper.hidden())
+    assert '<li class="done" aria-current="step"><strong>Accepted</strong></li>' in shopper.pay("pay")
 
 
 @pytest.fixture

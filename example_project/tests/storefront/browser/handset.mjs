@@ -62,7 +62,7 @@ await picture(guest, "4-order-refused");
 
 await payAgain(guest);
 await answer(phone, "1234", "lose");
-await guest.waitForSelector(".badge.good", { timeout: 20000 });
+await guest.waitForSelector(".state.good", { timeout: 20000 });
 await picture(guest, "5-order-paid-without-report");
 
 const other = await visitor({ viewport: { width: 390, height: 844 }, bypassCSP: true });
@@ -77,11 +77,11 @@ const due = (await other.textContent(".note")).match(/amount ([0-9]+)/)[1];
 await phone.fill("input[name=amount]", due);
 await Promise.all([phone.waitForNavigation(), phone.click("form[action*=pay-by-hand] button")]);
 await picture(phone, "7-phone-paid-by-hand");
-for (let tries = 0; tries < 20 && !(await other.locator(".badge.good").count()); tries += 1) {
+for (let tries = 0; tries < 20 && !(await other.locator(".state.good").count()); tries += 1) {
   await other.waitForTimeout(500);
   await other.reload();
 }
-expect((await other.locator(".badge.good").count()) === 1, "the money that was sent by hand does not pay the order");
+expect((await other.locator(".state.good").count()) === 1, "the money that was sent by hand does not pay the order");
 await picture(other, "8-order-paid-by-hand");
 
 await open(phone, "/demo/inbox/");

@@ -8,7 +8,8 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
-from django.template import TemplateDoesNotExist, loader
+from django.template import Template, TemplateDoesNotExist, TemplateSyntaxError, loader
+from django.template.loader_tags import BlockNode, ExtendsNode
 from django.utils.module_loading import import_string
 
 MIDDLEWARE = (
@@ -24,6 +25,8 @@ PROCESSORS = (
 )
 
 BASE = '{% extends "base.html" %}'
+BLOCKS = ("title", "content")
+"""The blocks of base.html without which the pages have no title, or are empty."""
 
 
 def register() -> None:
@@ -72,15 +75,48 @@ def _processors() -> Iterator[checks.CheckMessage]:
 
 def _base() -> Iterator[checks.CheckMessage]:
     """The name in ``extends`` is found only when a template is rendered, which a check does not do."""
+    if BASE not in _own_base():
+        return
     try:
-        loader.get_template("base.html")
+        found = loader.get_template("base.html")
     except TemplateDoesNotExist:
-        if BASE in _own_base():
-            yield checks.Error(
-                "The pages of the shop extend base.html, and no app or folder of TEMPLATES has it.",
-                hint="Write it with the blocks title, head and content, or replace shop_orders_pages/base.html.",
-                id="shop_orders_pages.E002",
-            )
+        yield checks.Error(
+            "The pages of the shop extend base.html, and no app or folder of TEMPLATES has it.",
+            hint="Write it with the blocks title, head and content, or replace shop_orders_pages/base.html.",
+            id="shop_orders_pages.E002",
+        )
+        return
+    except TemplateSyntaxError:
+        return  # Django says it better, when the template is rendered
+    blocks = _blocks(getattr(found, "template", None))
+    missing = [name for name in BLOCKS if blocks is not None and name not in blocks]
+    if missing:
+        yield checks.Warning(
+            f"The pages of the shop fill the block {' and the block '.join(missing)}, which base.html does not have.",
+            hint="Add it to base.html, or fill the blocks that it has in a shop_orders_pages/base.html of your own.",
+            id="shop_orders_pages.W003",
+        )
+
+
+def _blocks(template: Any) -> set[str] | None:
+    """The blocks of a template and of those that it extends; None if they are known only when it is rendered."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    while isinstance(template, Template):
+        nodes: Any = template.nodelist
+        names |= {node.name for node in nodes.get_nodes_by_type(BlockNode)}
+        parents = [node.parent_name.var for node in nodes.get_nodes_by_type(ExtendsNode)]
+        if not parents:
+            return names
+        [parent] = parents
+        if not isinstance(parent, str) or parent in seen:
+            return None
+        seen.add(parent)
+        try:
+            template = template.engine.get_template(parent)
+        except (TemplateDoesNotExist, TemplateSyntaxError):
+            return None
+    return None
 
 
 def _own_base() -> str:

@@ -14,6 +14,7 @@ from shop_orders.exceptions import (
     ProductsGone,
     ShopOrdersError,
     TotalChanged,
+    UnknownPaymentProvider,
     ValidatorFailed,
 )
 
@@ -33,6 +34,8 @@ def sentence(error: ShopOrdersError, names: Mapping[str, str] | None = None) -> 
         return _("Prices changed: the total is now %(total)s. Please check it before you place the order.") % {
             "total": money(error.total)
         }
+    if isinstance(error, UnknownPaymentProvider):
+        return _("This payment method is no longer offered. Choose another one.")
     if isinstance(error, PricingFailed):
         return _("The total cannot be computed at the moment. Please contact us.")
     if isinstance(error, ValidatorFailed):

@@ -12,12 +12,15 @@ from shop_orders import carts, pages
 from shop_orders.conf import app_settings
 from shop_orders.contrib.pages import refusals
 from shop_orders.contrib.pages.views.base import Page
-from shop_orders.exceptions import ShopOrdersError
+from shop_orders.exceptions import InvalidQuantity, ShopOrdersError
 from shop_orders.models import Cart
 from shop_orders.product_sources import product_source
 
 OPTION = "option."
 """The names of fields with an option of a line begin with it."""
+
+MOST = 1_000_000_000
+"""A quantity that every shop refuses. It stands for all that are larger."""
 
 
 class ShowCart(Page):
@@ -40,9 +43,10 @@ class AddToCart(Page):
     throttle = "cart"
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        ref, quantity = ref_of(request), quantity_of(request, default=1)
-        response, name = self.response(), name_of(ref)
+        ref, response = ref_of(request), self.response()
+        name = name_of(ref)
         try:
+            quantity = quantity_of(request, default=1)
             cart = pages.add_to_cart(request, response, ref, quantity, options=options_of(request))
         except ShopOrdersError as error:
             return self.refused(name, refusals.sentence(error, {ref: name}))
@@ -74,16 +78,16 @@ class ChangeCart(Page):
     throttle = "cart"
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        line, ref, quantity = request.POST.get("line", ""), ref_of(request), quantity_of(request, default=-1)
-        is_removed = "remove" in request.POST or quantity == 0
+        line, ref = request.POST.get("line", ""), ref_of(request)
         cart = pages.current_cart(request)
         if cart is not None:
             try:
-                _change(cart, line, ref, 0 if is_removed else quantity)
+                quantity = 0 if "remove" in request.POST else quantity_of(request)
+                _change(cart, line, ref, quantity)
             except ShopOrdersError as error:
                 messages.error(request, refusals.sentence(error, {ref: name_of(ref)}))
             else:
-                self.changed(request.POST.get("name", "")[:200] or ref, is_removed=is_removed)
+                self.changed(request.POST.get("name", "")[:200] or ref, is_removed=quantity == 0)
         return redirect("shop_orders_pages:cart")
 
     def changed(self, name: str, *, is_removed: bool) -> None:
@@ -127,10 +131,18 @@ def ref_of(request: HttpRequest) -> str:
     return request.POST.get("product", "").replace("\0", "")
 
 
-def quantity_of(request: HttpRequest, *, default: int) -> int:
-    """A whole number from the form, or ``default`` if it is not a number; the action refuses numbers below 1."""
+def quantity_of(request: HttpRequest, *, default: int | None = None) -> int:
+    """The whole number of the form, or ``default`` if the field is left out or empty.
+
+    Raises:
+        InvalidQuantity: it is anything else.
+    """
     text = request.POST.get("quantity", "").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+    if not text and default is not None:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        raise InvalidQuantity(_("Enter the quantity as a whole number."))
+    return int(text) if len(text) < len(str(MOST)) else MOST
 
 
 def name_of(ref: str) -> str:

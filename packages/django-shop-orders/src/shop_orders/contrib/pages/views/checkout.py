@@ -86,7 +86,7 @@ class ReviewOrder(Page):
         return self.render(
             view=view,
             kept=kept,
-            details=_digest(kept),
+            details=_digest(kept, [(line.line, line.quantity) for line in view.lines]),
             delivery=delivery,
             free_delivery=delivery.label if delivery.price == 0 else "",
             payment=payment_provider(kept["payment"]),
@@ -109,8 +109,10 @@ class PlaceOrder(Page):
         if order is None and not kept:
             return redirect("shop_orders_pages:checkout")
         expected = _amount(request.POST.get("expected_total", ""))
-        if order is None and (expected is None or request.POST.get("details") != _digest(kept)):
-            messages.error(request, _("Your details were changed in another window. Please check them again."))
+        if order is None and (expected is None or request.POST.get("details") != _digest(kept, _lines(cart))):
+            messages.error(
+                request, _("Your cart or your details were changed in another window. Please check them again.")
+            )
             return redirect("shop_orders_pages:checkout_review")
         try:
             order = order or self.place(cart, kept, expected)
@@ -198,9 +200,14 @@ def _amount(text: str) -> Decimal | None:
     return Decimal(text) if re.fullmatch(r"[0-9]{1,14}(\.[0-9]{1,4})?", text) else None
 
 
-def _digest(kept: dict[str, Any]) -> str:
-    """Identifies the details that a review page showed."""
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+def _lines(cart: Cart) -> list[tuple[str, int]]:
+    """The lines of a cart, with their quantities."""
+    return [(item.line, item.quantity) for item in cart.items.all()]
+
+
+def _digest(kept: dict[str, Any], lines: list[tuple[str, int]]) -> str:
+    """Identifies the details and the lines that a review page showed: the total can stay the same without them."""
+    return hashlib.sha256(json.dumps([kept, sorted(lines)], sort_keys=True).encode()).hexdigest()
 
 
 def _kept(form: CheckoutForm) -> dict[str, Any]:

@@ -137,7 +137,7 @@ class Thanks(ShowOrder):
     def get(self, request: HttpRequest, number: str) -> HttpResponse:  # noqa: ARG002
         order = self.own_order(number)
         look_at_payment(order)
-        return self.render(**self.values(order), is_new=True)
+        return self.render(**self.values(order), is_new=order.status != OrderStatus.CANCELLED)
 
 
 class CancelOrder(OrderPage):

@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from shop_orders import form_tokens, payments
-from shop_orders.contrib.pages import links
+from shop_orders.contrib.pages import links, refusals
 from shop_orders.contrib.pages.views.base import OrderPage
 from shop_orders.contrib.pages.views.orders import awaits_money
 from shop_orders.exceptions import ShopOrdersError, UnknownPaymentProvider
@@ -34,7 +34,7 @@ class PayOrder(OrderPage):
             return self.to_order(order)
         alias = request.POST.get("payment", "") or order.payment_provider
         if alias not in {way.alias for way in payments.providers_for(order)}:
-            return self.show(order, alias, error=str(UnknownPaymentProvider(alias)))
+            return self.show(order, alias, error=refusals.sentence(UnknownPaymentProvider(alias)))
         try:
             sent = form_tokens.once(
                 request.POST,
