@@ -109,7 +109,7 @@ def test_good_json_is_read_whatever_its_content_type(sms, gateway, mode):
     [
         ("no_recipients", SetupFailure),
         ("unauthorised", SetupFailure),
-        ("redirect", PermanentFailure),
+        ("redirect", SetupFailure),
         ("too_many", TemporaryFailure),
         ("error_html", TemporaryFailure),
         ("error_json", TemporaryFailure),

@@ -10,7 +10,8 @@ import pytest
 from shop_notify import delivery, health, jobs
 from shop_notify.exceptions import SetupFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import AccountBalance
-from shop_notify.notifiers import Balance, get_notifier
+from shop_notify.notifiers import Balance, Notifier, get_notifier
+from shop_notify.notifiers.time_limit import TimeLimitExceeded
 
 pytest.importorskip("africastalking", reason="needs django-shop-notify[africastalking]")
 LOGGER = "shop_notify.delivery.balances"
@@ -142,3 +143,29 @@ def test_amount_that_no_column_holds_is_stored_cut(settings, gateway, amount):
 def test_job_runs_every_hour():
     (job,) = [job for job in jobs.JOBS if job.name == "check_balances"]
     assert job.every == timedelta(hours=1)
+
+
+class Careless(Notifier):
+    """Raises, or returns, what no balance may be."""
+
+    channel = "pager"
+    low_balance = Decimal(10)
+
+    def __init__(self, *, alias, answer):
+        super().__init__(alias=alias)
+        self.answer = answer
+
+    def fetch_balance(self):
+        if self.answer == "slow":
+            raise TimeLimitExceeded  # as ``time_limit`` does
+        return Balance(amount=Decimal(self.answer), currency="KES\0") if self.answer else {}["balance"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("answer", ["", "NaN", "-Infinity", "slow"])
+def test_notifier_that_raises_anything_does_not_hide_the_low_balance_of_another(settings, caplog, answer):
+    careless = {"BACKEND": f"{__name__}.Careless", "OPTIONS": {"answer": answer}}
+    low = {"BACKEND": f"{__name__}.Careless", "OPTIONS": {"answer": "1"}}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"careless": careless, "low": low}}
+    delivery.check_balances()
+    assert ["“low” is low" in alarm for alarm in alarms(caplog)] == [True]

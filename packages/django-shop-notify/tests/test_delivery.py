@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from django.utils import timezone
 from shop_core.db.transactions import CalledInTransaction
@@ -478,6 +479,28 @@ def test_characters_that_a_database_refuses_are_removed_from_reports():
     report = Report(provider_id="p-1\0", status="o\0k", state="delivered", address="0@example.org\0\ud800")
     delivery.receive_reports("scripted", [report])
     assert DeliveryReport.objects.get().status == "ok"
+    for words in ({"suppress": "stop"}, {"wish": "stop"}):
+        delivery.receive_reports("scripted", [Report(status="STOP", state="failed", address="1@x.org\0", **words)])
+    assert Suppression.objects.get().address == "1@x.org"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_reports_in_one_call_are_recorded_in_few_commits():
+    rows = queue(250, state="sent")
+    for row in rows:
+        row.provider_id = f"p-{row.pk}"
+    Notification.objects.bulk_update(rows, ["provider_id"])
+    reports = [
+        Report(provider_id=row.provider_id, status=state, state=state)
+        for state in ("delivered", "read")
+        for row in reversed(rows)
+    ]
+    with CaptureQueriesContext(connections["default"]) as queries:
+        assert delivery.receive_reports("scripted", reports) == 500
+    begun = sum(query["sql"].startswith("BEGIN") for query in queries)
+    assert begun == 5
+    assert len(queries) <= 7 * 500 + 5 * 3
+    assert set(Notification.objects.values_list("state", flat=True)) == {"read"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from shop_notify import delivery, jobs, pruning, recipients
+from shop_notify import delivery, jobs, outbox, pruning, recipients
 from shop_notify.delivery import metering
 from shop_notify.exceptions import PermanentFailure
 from shop_notify.models import (
@@ -280,13 +280,17 @@ def test_sms_over_a_limit_waits_unless_its_fallback_is_sooner(after_minutes, fol
 
 
 @pytest.mark.parametrize("backend", ["no.such.Notifier", "nobody"])
-def test_fall_back_to_an_alias_that_cannot_be_loaded_stops_nothing(settings, caplog, backend):
+def test_fall_back_to_an_alias_that_cannot_be_loaded_waits_and_stops_nothing(settings, caplog, backend):
     settings.SHOP_NOTIFY["NOTIFIERS"]["pigeon"] = {"BACKEND": backend}
     queue(fallback={**fallback(), "alias": "pigeon"})
     queue()
     Paid.fails = [PermanentFailure("no route"), PermanentFailure("no route")]
-    assert delivery.deliver_due() == 2
-    assert "A message has no fallback" in caplog.text
+    assert delivery.deliver_due() == 3
+    assert "The provider of “pigeon” refuses its set-up" in caplog.text
+    settings.SHOP_NOTIFY["NOTIFIERS"]["pigeon"] = {"BACKEND": "memory"}
+    assert outbox.retry_dead(alias="pigeon") == 1
+    delivery.deliver_due()
+    assert Notification.objects.get(alias="pigeon").state == "sent"
 
 
 def test_fall_back_to_an_alias_that_is_gone_stops_nothing():

@@ -129,7 +129,7 @@ def test_request_sends_a_form(responding):
         ("403 No", SetupFailure, None),
         ("407 No", SetupFailure, None),
         ("400 No", PermanentFailure, None),
-        ("302 Found", PermanentFailure, None),
+        ("302 Found", SetupFailure, None),
     ],
 )
 def test_failure_of_a_status(responding, status, failure, retry_after):
@@ -168,6 +168,12 @@ def test_header_that_http_does_not_allow_is_refused_without_its_value(value):
     with pytest.raises(PermanentFailure) as caught:
         http.request("GET", "http://127.0.0.1:9/", headers={"Authorization": value})
     assert "secret" not in f"{caught.value} {caught.value.__cause__!r} {caught.value.__context__!r}"
+
+
+@pytest.mark.parametrize("name", ["X\r\nY", "X Y", "X:", "X\0", "Ü", ""])
+def test_name_of_a_header_that_http_does_not_allow_is_refused(responding, name):
+    with pytest.raises(PermanentFailure, match="The header"):
+        http.request("GET", responding(ok(b"")), headers={name: "1"})
 
 
 def test_server_that_is_down_is_a_temporary_failure():

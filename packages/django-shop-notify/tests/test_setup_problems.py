@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import pytest
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.db import connections
 from django.utils import timezone
 from shop_notify import delivery, health, outbox, pruning
 from shop_notify.delivery import draining, fallbacks, setup_problems, workers
 from shop_notify.exceptions import NotRetryable
-from shop_notify.models import Attempt, Notification, SetupProblem
+from shop_notify.models import Attempt, Notification, Preference, SetupProblem
 from shop_notify.notifiers import Notifier, Receipt, SetupFailure
 
 pytestmark = pytest.mark.django_db
@@ -359,3 +360,50 @@ def test_late_refusal_of_another_worker_does_not_take_its_lease(keyed):
     assert setup_problems.record(first.rows[0], result) is None
     row = Notification.objects.get()
     assert (row.state, row.attempts, keyed.sent) == ("sent", 2, {"0": 1})
+
+
+def test_muted_message_that_waits_is_not_followed_by_its_fallback(keyed):
+    keyed.key_is_right = False
+    queue(1)
+    delivery.deliver_due()
+    fallback = {"alias": "memory", "channel": "memory", "address": "m", "after_minutes": 1}
+    earlier = timezone.now() - timedelta(minutes=2)
+    queue(2, group="news", recipient_key="member:7", fallback=fallback, created_at=earlier)
+    Preference.objects.create(recipient_key="member:7", group="news", alias="pager", is_enabled=False)
+    fallbacks.start_fallbacks()
+    assert not Notification.objects.filter(alias="memory").exists()
+
+
+class WithPin(Notifier):
+    channel = "pager"
+    secret_options = frozenset({"pin"})
+
+    def __init__(self, *, alias, pin):
+        super().__init__(alias=alias)
+        if pin != 123456:
+            raise ValueError(f"The PIN {pin} is wrong.")
+
+    def send(self, message):
+        return Receipt(response={"seen": "123456"})
+
+
+@pytest.mark.parametrize("pin", ["654321", b"654321", 654321, {"office": "654321"}, [["654321"]]])
+def test_secret_of_any_type_is_hidden_and_stops_no_other_alias(keyed, settings, pin, capsys):
+    settings.SHOP_NOTIFY["NOTIFIERS"]["pin"] = {"BACKEND": f"{__name__}.WithPin", "OPTIONS": {"pin": pin}}
+    queue(1, alias="pin")
+    queue(1)
+    delivery.deliver_due()
+    assert sum(keyed.sent.values()) == 1
+    assert "654321" not in SetupProblem.objects.get(alias="pin").error
+    SetupProblem.objects.all().delete()
+    call_command("list_notifiers")
+    shown = f"{health.notifiers()} {run_checks()} {capsys.readouterr()}"
+    assert "cannot be created: The PIN" in shown
+    assert "654321" not in shown
+
+
+def test_number_that_is_secret_is_masked_in_what_is_stored(keyed, settings):
+    settings.SHOP_NOTIFY["NOTIFIERS"]["pin"] = {"BACKEND": f"{__name__}.WithPin", "OPTIONS": {"pin": 123456}}
+    queue(1, alias="pin")
+    delivery.deliver_due()
+    assert Attempt.objects.get().response == {"seen": "***"}

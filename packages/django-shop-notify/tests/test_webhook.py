@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 from shop_notify import delivery
-from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Notification, Suppression
 from shop_notify.notifiers import Message, WebhookNotifier, http, webhook
 from shop_notify.notifiers.http import Deadline
@@ -157,6 +157,9 @@ def test_redirect_is_not_followed(endpoint):
     endpoint.behave("moved")
     with pytest.raises(PermanentFailure, match="a redirect"):
         notifier().send(message(endpoint.url))
+    # The address of the settings is wrong for every message.
+    with pytest.raises(SetupFailure, match="a redirect"):
+        notifier(url=endpoint.url).send(message(endpoint.url))
 
 
 def test_silent_endpoint_is_an_unknown_outcome_within_the_time_limit(endpoint):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import threading
 
 import pytest
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
+from django.http import Http404
 from django.test import Client
+from django.urls import ResolverMatch
 from django.utils import timezone
 from shop_notify import delivery
 from shop_notify.models import DeliveryReport, Notification, Suppression
-from shop_notify.notifiers import SmsNotifier
+from shop_notify.notifiers import Report, SmsNotifier
 from shop_notify.recipients import lift_suppression, suppress, suppressed, wishes
+from shop_notify.webhooks import delivery_report
 
 PHONE = "+254711000001"
 SECRET = "report-secret-0123456789"
@@ -74,6 +79,63 @@ def test_latest_wish_counts_in_whatever_order_they_arrive(sms, order):
     assert not is_suppressed()
     incoming("STOP", number=4)
     assert is_suppressed()
+
+
+@pytest.mark.parametrize(("size", "status"), [(300_000, 413), (1000, 404)])
+def test_call_without_a_length_is_limited_too(sms, size, status):
+    """An ASGI server passes a body that is sent in chunks on without a length."""
+    scope = {"type": "http", "method": "POST", "path": "/notify/reports/sms/x/", "query_string": b"", "headers": []}
+    body = io.BytesIO(b"x" * size)
+    request = ASGIRequest(scope, body)
+    try:
+        assert delivery_report(request, "sms", "x").status_code == status
+    except Http404:
+        assert status == 404
+    assert body.tell() <= 256 * 1024 + 1
+
+
+@pytest.mark.django_db
+def test_form_without_a_length_is_read(sms):
+    body = f"from=%2B{PHONE[1:]}&text=STOP&id=7".encode()
+    kind = [(b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {"type": "http", "method": "POST", "path": f"/r/{SECRET}/", "query_string": b"", "headers": kind}
+    request = ASGIRequest(scope, io.BytesIO(body))
+    request.resolver_match = ResolverMatch(delivery_report, (), {"alias": "sms", "secret": SECRET})
+    assert delivery_report(request, "sms", SECRET).status_code == 200
+    assert is_suppressed()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("words", "is_stopped"), [(("start", "stop"), True), (("stop", "start"), False)])
+def test_wishes_of_one_call_count_in_its_order(sms, words, is_stopped):
+    reports = [
+        Report(provider_id=message, status=wish, state="sent", wish=wish, address=PHONE)
+        for message, wish in zip("ba", words, strict=True)
+    ]
+    delivery.receive_reports("sms", reports)
+    assert is_suppressed() is is_stopped
+
+
+@pytest.mark.django_db
+def test_stop_without_an_id_is_not_taken_for_an_earlier_one(sms):
+    for wish in ("stop", "start", "stop"):
+        delivery.receive_reports("sms", [Report(status=wish, state="sent", wish=wish, address=PHONE)])
+    assert is_suppressed()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "phone", [PHONE[1:], " 254711000001", "+254 711 000-001", "(254) 711.000.001", "++254711000001"]
+)
+def test_stop_from_a_phone_in_any_spelling(sms, phone):
+    assert incoming("STOP", **{"from": phone}).status_code == 200
+    assert is_suppressed()
+
+
+@pytest.mark.django_db
+def test_stop_that_cannot_be_honoured_is_logged(sms, caplog):
+    assert incoming("STOP", **{"from": "0711000001"}).status_code == 200
+    assert "STOP of a sender that is no phone number" in caplog.text
 
 
 @pytest.mark.django_db

@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 @require_http_methods(["GET", "POST"])
 def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001
     """Receive a provider's delivery reports. A caller that does not prove that it is the provider gets a 404."""
-    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    length = str(request.META.get("CONTENT_LENGTH") or "")
     try:
         limit = notifier_class(alias).max_report_bytes
-        if not (length.isascii() and length.isdigit() and int(length[:20]) <= limit):
+        if not (_is_at_most(length, limit) if length else _read_at_most(request, limit)):
             return HttpResponse(status=413)
         challenge = reports.receive_request(alias, request)
     except UnknownNotifier:
@@ -36,6 +36,20 @@ def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpR
         logger.warning("A delivery report for %s was refused", alias)
         raise Http404 from None
     return challenge or HttpResponse(status=200)
+
+
+def _is_at_most(length: str, limit: int) -> bool:
+    return length.isascii() and length.isdigit() and int(length[:20]) <= limit
+
+
+def _read_at_most(request: HttpRequest, limit: int) -> bool:
+    """Read a body that is sent in chunks, without a length, into the request, unless it is longer than the limit.
+
+    Django's ``request.body`` would read all of it into memory. What is set here is what it sets.
+    """
+    body = request.read(limit + 1)
+    request._body = body  # noqa: SLF001
+    return len(body) <= limit
 
 
 @csrf_exempt

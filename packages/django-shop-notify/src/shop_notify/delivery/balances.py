@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 
 from django.utils import timezone
 from shop_core.db.transactions import in_transaction, outside_transaction
 
-from shop_notify.exceptions import DeliveryFailure, UnknownNotifier
+from shop_notify.exceptions import UnknownNotifier
 from shop_notify.models import AccountBalance
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Balance
 from shop_notify.notifiers.time_limit import TimeLimitExceeded, time_limit
+from shop_notify.storable import storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ def check_balances() -> int:
         asked.append(alias)
         try:
             with time_limit(ASK_SECONDS):
-                balance = notifier.fetch_balance()
-        except (DeliveryFailure, TimeLimitExceeded) as error:
+                balance = _checked(notifier.fetch_balance())
+        except (Exception, SystemExit, TimeLimitExceeded) as error:  # noqa: BLE001 - a notifier may raise anything
             logger.warning("The balance of “%s” is not known: %s", alias, type(error).__name__)
             continue
         if balance is not None and store_balance(alias, balance, notifier.low_balance):
@@ -48,6 +50,19 @@ def check_balances() -> int:
             logger.error(text, alias, balance.currency, balance.amount)
     AccountBalance.objects.exclude(alias__in=asked).delete()
     return len(asked)
+
+
+def _checked(balance: Balance | None) -> Balance | None:
+    """What a notifier has returned, if it can be compared and stored.
+
+    Raises:
+        ValueError, TypeError: it cannot.
+    """
+    if balance is None:
+        return None
+    if not isinstance(balance.amount, Decimal) or not balance.amount.is_finite():
+        raise ValueError("not an amount")
+    return replace(balance, currency=storable_text(balance.currency)[:3])
 
 
 @in_transaction(AccountBalance)

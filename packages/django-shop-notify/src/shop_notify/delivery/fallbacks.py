@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 from django.utils import timezone
 
@@ -12,8 +11,6 @@ from shop_notify.delivery import setup_problems
 from shop_notify.exceptions import UnknownNotifier
 from shop_notify.models import Notification, State
 from shop_notify.notifiers import registry
-
-logger = logging.getLogger(__name__)
 
 BATCH = 200
 NOT_DELIVERED = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD, State.SKIPPED)
@@ -29,24 +26,15 @@ def start_fallbacks() -> int:
     setup_problems.skip_for_fallbacks(now)
     due = Notification.objects.filter(fallback_at__lte=now, state__in=NOT_DELIVERED).order_by("fallback_at")[:BATCH]
     rows = list(due)
-    outbox.put([*_fallbacks_of(rows)])
+    outbox.put([_fallback_of(row) for row in rows])
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(fallback_at=None)
     return len(rows)
-
-
-def _fallbacks_of(rows: Iterable[Notification]) -> Iterator[Notification]:
-    for row in rows:
-        try:
-            yield _fallback_of(row)
-        except UnknownNotifier as error:
-            # Only logged: the worker that called this has other messages to deliver.
-            logger.error("A message has no fallback: %s", error)  # noqa: TRY400 - the trace adds nothing
 
 
 def _fallback_of(row: Notification) -> Notification:
     now = timezone.now()
     alias = row.fallback["alias"]
-    lifetime = registry.notifier_class(alias).expires_after
+    lifetime = _lifetime(alias)
     copied = ("event_id", "event", "audience", "recipient_key", "recipient_name", "language", "group", "reference")
     return Notification(
         alias=alias,
@@ -60,3 +48,11 @@ def _fallback_of(row: Notification) -> Notification:
         origin=row,
         **{name: getattr(row, name) for name in copied},
     )
+
+
+def _lifetime(alias: str) -> timedelta | None:
+    """How long a message of this alias is useful. Without a usable notifier, it waits as others of the alias do."""
+    try:
+        return registry.notifier_class(alias).expires_after
+    except UnknownNotifier:
+        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import Q
@@ -24,6 +25,8 @@ from shop_notify.storable import storable_text, stored_id
 
 logger = logging.getLogger(__name__)
 
+TOGETHER = 100
+"""As many reports of a call are recorded in one commit: a provider may send a thousand at once."""
 _SIGNALS: Mapping[str, Signal] = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
 
 
@@ -49,34 +52,42 @@ def receive_reports(alias: str, reports: Iterable[Report]) -> int:
     A duplicate changes nothing. A report that arrives before the result of its attempt is recorded is stored, and
     applied afterwards.
     """
-    return sum(_receive(alias, report) for report in reports)
-
-
-def _receive(alias: str, report: Report) -> bool:
-    if report.suppress and report.address:
-        suppressions.suppress(registry.notifier_class(alias).channel, report.address, reason=report.suppress)
-    if report.wish:
+    received = [replace(report, address=storable_text(report.address)) for report in reports]
+    for report in received:
+        # Each commits by itself, so that two calls never wait for each other's addresses.
         _receive_wish(alias, report)
-        return False
-    provider_id = stored_id(report.provider_id, 200)
-    if not provider_id:
-        return False
-    return _store_and_apply(alias, provider_id, report)
+    # Two calls lock the messages in the same order. The reports of one message keep theirs.
+    of_messages = sorted(
+        (report for report in received if report.provider_id and not report.wish),
+        key=lambda report: str(report.provider_id),
+    )
+    parts = (of_messages[start : start + TOGETHER] for start in range(0, len(of_messages), TOGETHER))
+    return sum(_receive_together(alias, part) for part in parts)
 
 
 def _receive_wish(alias: str, report: Report) -> None:
+    """Suppress or permit the address, if the report says so."""
     channel = registry.notifier_class(alias).channel
-    wishes.record_wish(alias, channel, report.address, wish=report.wish, message_id=report.provider_id, at=report.at)
+    if report.suppress and report.address:
+        suppressions.suppress(channel, report.address, reason=report.suppress)
+    if report.wish:
+        wishes.record_wish(
+            alias, channel, report.address, wish=report.wish, message_id=report.provider_id, at=report.at
+        )
 
 
 @in_transaction(Notification)
+def _receive_together(alias: str, reports: Iterable[Report]) -> int:
+    return sum(_store_and_apply(alias, stored_id(report.provider_id, 200), report) for report in reports)
+
+
 def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
     """Store a report, and apply it if its notification is known. Returns whether the notification changed."""
     stored, _is_new = DeliveryReport.objects.get_or_create(
         alias=alias,
         provider_id=provider_id,
         status=storable_text(report.status)[:50],
-        address=storable_text(report.address)[:500],
+        address=report.address[:500],
         defaults={"state": report.state, "detail": _detail(alias, provider_id, report)},
     )
     if stored.notification_id is not None:

@@ -16,6 +16,7 @@ from shop_core.db.transactions import in_transaction
 from shop_notify.delivery import claiming, queries, settling
 from shop_notify.delivery.settling import Result
 from shop_notify.models import Attempt, Notification, SetupProblem, State
+from shop_notify.recipients import preferences
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,11 @@ def skip_for_fallbacks(now: datetime) -> None:
     if not paused:
         return
     waiting = Notification.objects.filter(state=State.QUEUED, alias__in=paused).exclude(fallback={})
-    due = [row.pk for row in waiting.only("created_at", "fallback").iterator() if row.falls_back_before(now)]
+    needed = waiting.only("created_at", "fallback", "recipient_key", "group", "alias")
+    rows = [row for row in needed.iterator() if row.falls_back_before(now)]
+    # A worker skips the muted ones without a fallback.
+    muted = preferences.muted(row.recipient_key for row in rows if row.group)
+    due = [row.pk for row in rows if (row.recipient_key, row.group, row.alias) not in muted]
     text = _("The provider refuses the set-up of the notifier, so the fallback is sent.")
     for start in range(0, len(due), claiming.IDEMPOTENT_BATCH):
         chosen = Notification.objects.filter(pk__in=due[start : start + claiming.IDEMPOTENT_BATCH])

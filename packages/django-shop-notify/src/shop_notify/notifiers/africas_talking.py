@@ -130,6 +130,8 @@ class AfricasTalkingNotifier(SmsNotifier):
         """A message that somebody has sent to the short code: their wish, or nothing that concerns delivery."""
         wish = self.wish_in(data["text"], names=[self.sender or "", data.get("to", "")])
         phone = _phone(data["from"])
+        if wish and not is_phone(phone):
+            logger.warning("%s of a sender that is no phone number cannot be honoured", wish.upper())
         if not wish or not is_phone(phone):
             return []
         return [
@@ -146,7 +148,7 @@ class AfricasTalkingNotifier(SmsNotifier):
 
 def _phone(text: str) -> str:
     """The phone number with its plus sign, which a form that does not encode it turns into a space."""
-    return "+" + text.strip().lstrip("+")
+    return "+" + re.sub(r"[\s().+-]", "", text)
 
 
 def _time(text: str) -> datetime | None:
@@ -166,10 +168,8 @@ def read_response(status: int, body: str, retry_after: str | None, *, text: str)
             status.
     """
     if 300 <= status < 400:
-        logger.error(
-            "The SMS gateway redirects: its address in the settings is wrong, or the connection is intercepted."
-        )
-        raise PermanentFailure(
+        # Its address in the settings is wrong, or the connection is intercepted.
+        raise SetupFailure(
             _("The gateway responded with a redirect, which is not followed."), provider_code=str(status)
         )
     recipients, gateway_message = _parse(body)

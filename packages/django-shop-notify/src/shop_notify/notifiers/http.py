@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import json as json_format
+import re
 import socket
 import ssl
 import threading
@@ -39,6 +40,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 WALL_SECONDS = 10.0
 RETRYABLE_STATUSES = frozenset({408, 425, 429})
 SETUP_STATUSES = frozenset({401, 403, 407})
+_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _IN_HEAD = frozenset("\r\n\0")
 
 
@@ -141,7 +143,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         except UnicodeEncodeError:
             is_allowed = False
         else:
-            is_allowed = not _IN_HEAD & {*value}
+            is_allowed = _NAME.fullmatch(name) is not None and not _IN_HEAD & {*value}
         if not is_allowed:
             text = _("The header %(name)s has characters that HTTP does not allow.")
             raise PermanentFailure(text % {"name": name}, provider_code="header")
@@ -239,11 +241,12 @@ def retry_after_seconds(value: str | None) -> float | None:
 def failure_for(status: int, detail: str, *, retry_after: str | None = None) -> DeliveryFailure:
     """The usual meaning of an HTTP status that is not a success.
 
-    5xx, 408, 425 and 429 are temporary; 401, 403 and 407 refuse the set-up; others are permanent.
+    5xx, 408, 425 and 429 are temporary; 401, 403 and 407 refuse the set-up, and a redirect says that the address in it
+    is wrong; others are permanent.
     """
     text = f"HTTP {status}: {detail}"
     if status >= 500 or status in RETRYABLE_STATUSES:
         return TemporaryFailure(text, provider_code=str(status), retry_after=retry_after_seconds(retry_after))
-    if status in SETUP_STATUSES:
+    if status in SETUP_STATUSES or 300 <= status < 400:
         return SetupFailure(text, provider_code=str(status))
     return PermanentFailure(text, provider_code=str(status))

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import UnknownNotifier
+from shop_notify.masking import hide
 from shop_notify.notifiers.base import Notifier
 
 GROUP = "shop_notify.notifiers"
@@ -114,7 +115,8 @@ def get_notifier(alias: str) -> Notifier:
         raise
     except Exception as error:  # the constructor is the site's
         raise UnknownNotifier(
-            _("The notifier “%(alias)s” cannot be created: %(error)s") % {"alias": alias, "error": error}
+            _("The notifier “%(alias)s” cannot be created: %(error)s")
+            % {"alias": alias, "error": hide(str(error), secrets_of(alias))}
         ) from error
     _built[alias] = (config, notifier)
     return notifier
@@ -127,11 +129,20 @@ def secrets_of(alias: str) -> tuple[str, ...]:
         options = options_of(alias)
     except UnknownNotifier:
         return ()
-    values: list[str] = []
-    for name in secret:
-        value = options.get(name) or ()
-        values += [value] if isinstance(value, str) else [str(item) for item in value]
-    return tuple(values)
+    return tuple(text for name in secret for text in _texts_in(options.get(name)))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """The texts of an option's value, also of a number, of bytes and of what is in lists and mappings."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _texts_in(item)
+    elif isinstance(value, bytes):
+        yield value.decode("utf-8", "replace")
+    elif value is not None:
+        yield str(value)
 
 
 def _config(alias: str) -> Mapping[str, Any]:

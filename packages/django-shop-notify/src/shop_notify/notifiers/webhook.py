@@ -76,7 +76,9 @@ class WebhookNotifier(Notifier):
         if status == 410:
             raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
         if 300 <= status < 400:
-            raise PermanentFailure(
+            # For the address of the settings all messages wait until it is corrected.
+            failure = SetupFailure if message.to == self.url else PermanentFailure
+            raise failure(
                 _("The endpoint responded with a redirect, which is not followed."), provider_code=str(status)
             )
         if status in http.SETUP_STATUSES and message.to == self.url:

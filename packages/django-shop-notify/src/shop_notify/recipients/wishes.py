@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from django.db import transaction
@@ -21,10 +22,11 @@ _PREFIX = "wish:"
 def record_wish(alias: str, channel: str, address: str, *, wish: str, message_id: str, at: datetime | None) -> bool:
     """Record that somebody has sent STOP or START, and suppress or permit the address. Returns whether it was new.
 
-    A repeated message changes nothing. START permits only an address that was suppressed for STOP, not one that
-    bounced or that staff have entered.
+    A repeated message changes nothing; without ``message_id`` and ``at`` every message is new. START permits only an
+    address that was suppressed for STOP, not one that bounced or that staff have entered.
     """
     now = timezone.now()
+    message_id = message_id or (at.isoformat() if at else uuid.uuid4().hex)
     _stored, is_new = DeliveryReport.objects.get_or_create(
         alias=alias,
         provider_id=stored_id(f"{_PREFIX}{message_id}", 200),

@@ -23,6 +23,10 @@ KINDS: Mapping[str, str] = {
 }
 """What ``--kind`` may be, with what it means for the notifier."""
 LONGEST_NAME = registry.MOST_OF_CHANNEL
+OURS = frozenset({"telegram", "whatsapp", "whatsapp_cloud"})
+"""Plugins of this project, whether they are installed or not."""
+OF_RECIPIENTS = frozenset({"key", "name", "language"})
+"""Keys of a recipient that are no address: the notifier's name would be the key of its address."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -95,10 +99,12 @@ def _check_name(name: str) -> None:
         raise CommandError(f"Give the provider's name only: the package will be django-shop-notify-{name}.")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in sys.stdlib_module_names:
         raise CommandError(f"“{name}” is a word or a module of Python. Give another name, such as {name}_messages.")
-    if name in registry.installed() or name in {"sms", "phone"}:
+    if name in {*registry.installed(), *OURS, "sms", "phone"}:
         raise CommandError(
-            f"“{name}” is the name of a notifier or a channel that exists. Give another one, such as {name}_cloud."
+            f"“{name}” is the name of a notifier or a channel that exists. Give another one, such as {name}_own."
         )
+    if name in OF_RECIPIENTS:
+        raise CommandError(f"“{name}” is a key of recipients already. Give another name, such as {name}_messages.")
 
 
 def _use_short_name(folder: Path, module: str, name: str) -> None:
