@@ -115,6 +115,14 @@ STEPS = [
     gettext_noop("The customer did not get the money"),
     gettext_noop("Look at the provider's page first. Money that the customer did not get can be refunded again."),
     gettext_noop("%(provider)s cannot be asked about this refund. Look at its page, and enter the result."),
+    gettext_noop(
+        "%(provider)s is not in the settings any more. Send the money back on its page, or in another way, "
+        "then record it as a refund made at the provider. Only %(refundable)s %(currency)s can be refunded here."
+    ),
+    gettext_noop("Not in the settings any more: %(providers)s. Send its money back on its page, or in another way."),
+    gettext_noop("Look at the provider's page, send the money back there, and enter the result."),
+    gettext_noop("Capture the payment on the provider's page, then enter the amount received."),
+    gettext_noop("Payments can be recorded for: %(aliases)s."),
     gettext_noop("The result of this refund is known, or its provider is still being asked about it."),
     gettext_noop("Refund of %(amount)s %(currency)s made."),
     gettext_noop("Refund of %(amount)s %(currency)s not made."),

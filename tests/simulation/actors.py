@@ -645,6 +645,32 @@ def give_back_due(world: World, order: Order) -> None:
         lambda: payments.refund(order.pk, amount=amount, reason=reason, by=world.staff),
         documents=payments.queue_refund,
     )
+    for payment in order.payments.filter(provider__in=world.removed, status="captured").order_by("-id"):
+        _give_back_at_removed(world, payment)
+
+
+def _give_back_at_removed(world: World, payment: Payment) -> None:
+    """The shop cannot refund this money, so staff send it back themselves and enter that."""
+    waiting = payment.refunds.filter(status__in=("queued", "pending")).aggregate(sum=Sum("amount"))["sum"] or 0
+    due = Order.objects.get(pk=payment.order_id).refund_due
+    amount, service = min(due, payment.refundable_amount - waiting), SERVICES[payment.provider]
+    if amount <= 0:
+        return
+    of_order = [deal for deal in service.deals.values() if deal.order_number == payment.order.number]
+    deals = _deals_of(payment) if service.sends_events else of_order
+    rest = amount
+    for deal in deals:
+        part = min(rest, deal.value - deal.returned - deal.on_the_way)
+        if part > 0:
+            service.give_back(deal.reference, part)
+            rest -= part
+    sent, name = amount - rest, world.order_name(payment.order.number)
+    if sent:
+        world.run(
+            f"staff send back {sent} of {name} themselves, since {service.alias} is removed, and record that",
+            lambda: payments.record_provider_refund(payment.pk, amount=sent, by=world.staff),
+            documents=payments.record_provider_refund,
+        )
 
 
 @step(weight=2)

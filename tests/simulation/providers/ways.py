@@ -251,6 +251,9 @@ class Phone(Simulated):
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
         """People send the money back in the portal; this notes it."""
+        row = Refund.objects.get(public_id=request.refund_id)
+        if row.actor_id is None:
+            self.service.world.fault("nobody sent it back", f"{row.amount} by {self.alias}, which only staff can send")
         back = self.service.give_back(reference, request.amount, request.refund_id)
         return RefundResult(reference=back.reference)
 
@@ -321,7 +324,10 @@ class ByHand:
         service, rest = SERVICES[self.alias], request.amount
         if any(back.refund_id == request.refund_id for deal in service.deals.values() for back in deal.returns):
             return RefundResult(reference=request.refund_id)  # they have sent it already
-        number = Refund.objects.values_list("payment__order__number", flat=True).get(public_id=request.refund_id)
+        row = Refund.objects.select_related("payment__order").get(public_id=request.refund_id)
+        number = row.payment.order.number
+        if row.actor_id is None:
+            service.world.fault("nobody sent it back", f"{row.amount} by {self.alias}, which only staff can send")
         for deal in list(service.deals.values()):
             part = min(rest, deal.value - deal.returned)
             if part > 0 and deal.order_number == number:

@@ -149,8 +149,9 @@ class TooManyLines(InvalidInput):
 class UnknownPaymentProvider(InvalidInput):
     code = "unknown_payment_provider"
 
-    def __init__(self, alias: str) -> None:
-        super().__init__(_("Unknown payment provider: %(alias)s") % {"alias": alias})
+    def __init__(self, alias: str, what_to_do: str = "") -> None:
+        text = _("Unknown payment provider: %(alias)s") % {"alias": alias}
+        super().__init__(". ".join(filter(None, (text, what_to_do))))
 
 
 class UnknownState(InvalidInput):
@@ -360,6 +361,18 @@ class RefundTooLarge(ShopOrdersError):
     def __init__(self, *, refundable: Decimal, currency: str) -> None:
         message = _("At most %(amount)s %(currency)s can be refunded.")
         super().__init__(message % {"amount": refundable, "currency": currency}, extra={"refundable": str(refundable)})
+
+
+class RefundByHand(ShopOrdersError):
+    code = "refund_by_hand"
+    sentence = gettext_lazy(
+        "%(provider)s is not in the settings any more. Send the money back on its page, or in another way, then "
+        "record it as a refund made at the provider. Only %(refundable)s %(currency)s can be refunded here."
+    )
+
+    def __init__(self, *, provider: str, refundable: str, currency: str) -> None:
+        values = {"provider": provider, "refundable": refundable, "currency": currency}
+        super().__init__(str(self.sentence) % values, extra={"payment_provider": provider, "refundable": refundable})
 
 
 class PaymentDeclined(ShopOrdersError):

@@ -12,13 +12,14 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from shop_core.money import as_text, quantise
 
-from shop_orders import crediting, lifecycle, payments, tracking
+from shop_orders import crediting, lifecycle, tracking
 from shop_orders.exceptions import InvalidInput
 from shop_orders.form_tokens import NAME, FormTokenField, new_token
 from shop_orders.models import Order, OrderLine, Payment
 from shop_orders.models.lines import by_key
-from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of, refund_needs_decision
+from shop_orders.payment_providers import aliases, awaits_online_payment, label_of, refund_needs_decision
 from shop_orders.payments import disputes
+from shop_orders.payments.choosing import manual_providers
 
 CONFIRMED = "confirmed_amount"
 """The checkbox that confirms a refund without credit. Its value is the amount, so it confirms this amount only."""
@@ -252,13 +253,6 @@ class RecordPaymentForm(NotifyForm):
             self.fields["provider"].choices = list(providers.items())  # type: ignore[attr-defined]
 
 
-def manual_providers(order: Order) -> list[PaymentProvider]:
-    """The order's providers whose payments staff record by hand; the current one first."""
-    known = {order.payment_provider, *order.payments.values_list("provider", flat=True)}
-    found = [row for row in payments.available_providers() if row.is_manual and row.alias in known]
-    return sorted(found, key=lambda provider: provider.alias != order.payment_provider)
-
-
 class RestockForm(StepForm):
     """Goods that came back, whether or not they were paid or refunded."""
 
@@ -315,6 +309,12 @@ class ProviderRefundForm(NotifyForm):
         captured = order.payments.filter(status=Payment.Status.CAPTURED).order_by("id")
         names = [(str(payment.pk), f"{payment} {payment.provider_reference}") for payment in captured]
         self.fields["payment"].choices = names  # type: ignore[attr-defined]
+        removed = sorted({payment.provider for payment in captured} - set(aliases()))
+        if removed:
+            text = _(
+                "Not in the settings any more: %(providers)s. Send its money back on its page, or in another way."
+            )
+            self.fields["payment"].help_text = text % {"providers": escape(", ".join(removed))}
 
 
 class ResolveRefundForm(NotifyForm):

@@ -25,13 +25,13 @@ from shop_orders.admin.forms import (
     RestockForm,
     ShipForm,
     StepForm,
-    manual_providers,
 )
 from shop_orders.admin.states import StateForm
 from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
-from shop_orders.payment_providers import refund_needs_decision
+from shop_orders.payment_providers import aliases, refund_needs_decision
 from shop_orders.payments import disputes, inbox
+from shop_orders.payments.choosing import manual_providers
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,8 @@ def possible_steps(order: Order) -> list[str]:
         names.append("resolve")
     if manual_providers(order):
         names.append("pay")
-    if order.refundable_amount:
+    known = aliases()
+    if order.refundable_amount and any(row.refundable_amount for row in attempts if row.provider in known):
         names.append("refund")
     if lifecycle.can_be_reinstated(order):
         names.append("reinstate")

@@ -74,6 +74,7 @@ MEANINGS: Mapping[str, str] = {
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
     "pricing_failed": "A pricing hook of the shop, `hook`, failed or does not add up. It was logged for the shop.",
     "products_gone": "`products` are no longer on sale. Remove them from the cart.",
+    "refund_by_hand": "`payment_provider` was removed. Send the money back yourself, then call record-refund.",
     "refund_too_large": "`refundable` has the amount that can be refunded.",
     "request_in_progress": "The same Idempotency-Key is still being processed. Repeat after Retry-After.",
     "too_large": "The body exceeds 256 kB.",

@@ -38,7 +38,9 @@ def check(payment: Payment) -> Payment:
     try:
         return _check_state(payment)
     except UnknownPaymentProvider as error:
-        _show_if_open(payment, _("%(provider)s is not in the settings any more."))
+        if payment.status == Status.CAPTURED and not payment.unknown_starts:
+            watching.schedule_unchanged(payment)  # for as long as it would be asked about if it were there
+        show_removed(payment)
         raise ProviderUnavailable from error
     except ProviderUnavailable:
         if payment.checks > MAX_FAILED_CHECKS:
@@ -148,6 +150,11 @@ def _hold_unknown_start(payment_id: int) -> Payment:
     account.hold(payment, message)
     events.record(order, "payment_held", is_public=False, message=message)
     return payment
+
+
+def show_removed(payment: Payment) -> None:
+    """Show staff that the provider of an open payment was removed from the settings, once."""
+    _show_if_open(payment, _("%(provider)s is not in the settings any more."))
 
 
 @in_transaction(Payment)

@@ -115,3 +115,14 @@ def _may_pay(order: Order, provider: PaymentProvider) -> bool:
 
 def _obstacle(order: Order, provider: PaymentProvider) -> Obstacle | None:
     return obstacle(provider, amount=order.amount_due, currency=order.currency, email=order.email)
+
+
+def manual_providers(order: Order) -> list[PaymentProvider]:
+    """The order's providers whose payments staff record by hand; the current one first.
+
+    If one of the order's providers was removed from the settings, all that there are: its money may come by them.
+    """
+    used = {order.payment_provider, *order.payments.values_list("provider", flat=True)}
+    is_removed = not used <= set(aliases())
+    found = [row for row in available_providers() if row.is_manual and (is_removed or row.alias in used)]
+    return sorted(found, key=lambda provider: provider.alias != order.payment_provider)

@@ -25,7 +25,11 @@ def confirm(event: ProviderEvent) -> bool:
     fetched_at = timezone.now()
     try:
         state = inquiries.ask(event.payment, reference=event.provider_reference)
-    except (ProviderUnavailable, UnknownPaymentProvider):
+    except UnknownPaymentProvider:
+        if event.attempts >= MAX_ATTEMPTS:  # it may only be missing from the settings for a while
+            inbox.give_up(event.pk, with_payment=True)
+        return False
+    except ProviderUnavailable:
         logger.warning("Payment provider %s does not respond", event.provider)
         return False
     if state is None and event.kind in (*inbox.REFUND_KINDS, disputes.KIND):

@@ -18,8 +18,19 @@ from shop_orders.exceptions import (
     UnknownPaymentProvider,
 )
 from shop_orders.models import Order, OrderStatus, Payment, Refund, texts
-from shop_orders.payment_providers import label_of, payment_provider, refund_needs_decision
-from shop_orders.payments import account, amounts, disputes, inbox, order_status, refund_results, states, watching
+from shop_orders.payment_providers import aliases, label_of, payment_provider, refund_needs_decision
+from shop_orders.payments import (
+    account,
+    amounts,
+    checking,
+    choosing,
+    disputes,
+    inbox,
+    order_status,
+    refund_results,
+    states,
+    watching,
+)
 from shop_orders.transactions import in_transaction, outside_transaction
 
 
@@ -39,8 +50,10 @@ def record_payment(
     """
     order = lifecycle.lock(order_id)
     alias = provider or order.payment_provider
-    if not payment_provider(alias).is_manual:
-        raise UnknownPaymentProvider(alias)
+    if alias not in aliases() or not payment_provider(alias).is_manual:
+        manual = ", ".join(row.alias for row in choosing.available_providers() if row.is_manual)
+        what_to_do = _("Payments can be recorded for: %(aliases)s.") % {"aliases": manual}
+        raise UnknownPaymentProvider(alias, what_to_do if manual else "")
     received = order.amount_due if amount is None else _received(order, amount)
     if received <= 0:
         raise NotPayable
@@ -77,6 +90,10 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
         return payment
     if payment.status != Payment.Status.AUTHORISED or payment.order.status == OrderStatus.CANCELLED:
         raise NotPayable
+    if payment.provider not in aliases():
+        checking.show_removed(payment)
+        what_to_do = _("Capture the payment on the provider's page, then enter the amount received.")
+        raise UnknownPaymentProvider(payment.provider, what_to_do)
     state = payment_provider(payment.provider).capture(
         payment.data, reference=payment.provider_reference, amount=payment.amount, currency=payment.currency
     )
@@ -218,6 +235,7 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
     text = _("%(amount)s %(currency)s were received from a payment that was held: %(error)s")
     values = {"amount": as_text(received, order.currency), "currency": order.currency, "error": payment.error}
     events.record(order, "payment_resolved", is_public=False, by=by, message=text % values)
+    inbox.close_unconfirmed(payment)
     if received:
         account.capture_amount(order, payment, received, by=by, notify=notify)
     else:

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, events, lifecycle
-from shop_orders.exceptions import InvalidInput, RefundTooLarge, UnknownPaymentProvider
+from shop_orders.exceptions import InvalidInput, RefundByHand, RefundTooLarge, UnknownPaymentProvider
 from shop_orders.models import Order, Payment, Refund, texts
-from shop_orders.payment_providers import label_of, payment_provider
+from shop_orders.payment_providers import aliases, label_of, payment_provider
 from shop_orders.payments import amounts
 from shop_orders.payments.sending import send_refund
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -81,6 +81,8 @@ def queue_refund(
 
     Raises:
         AmbiguousLine: several lines have a product; name the line.
+        RefundByHand: a provider that was removed from the settings has money of the amount. Staff send it back
+            themselves, and record that with ``record_provider_refund``.
         RefundTooLarge: the amount exceeds the captured money, less what was refunded and the refunds under way.
         InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, ``restock`` more
             than were shipped, or ``cancel`` more than are left to send. Or the reason is too long, or has a character
@@ -129,21 +131,20 @@ def queue(
     reason: str,
     by: Any,
     notify: bool,
+    only: Payment | None = None,
 ) -> list[Refund]:
-    """Store refunds of one or more payments that add up to the amount. The caller has locked the order.
+    """Store refunds of one or more payments, or of ``only`` one, that add up to the amount. The caller has locked the
+    order.
 
     The part of the amount that exceeds ``refund_due`` is credited now, even if the refunds fail later. Units that will
     not be sent are credited first and in full, which raises ``refund_due``.
     """
-    is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
-    payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
-        waiting=Sum("refunds__amount", filter=is_waiting, default=Decimal(0))
-    )
-    available = [(row, row.refundable_amount - row.waiting) for row in payments.order_by("-id")]
+    available = _available(order, only)
     refundable = sum((part for _row, part in available), Decimal(0))
     wanted = refundable if amount is None else amounts.exact(amount, order.currency)
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
+    available = _of_known_providers(order, available, wanted)
     unsent = sum((part.amount for part in parts if part.is_unsent), Decimal(0))
     unsent = min(unsent, order.total - order.credited_amount)
     due = max(unsent - order.balance - order.refunds_under_way, Decimal(0))
@@ -166,10 +167,37 @@ def queue(
     return refunds
 
 
+def _available(order: Order, only: Payment | None) -> list[tuple[Payment, Decimal]]:
+    """The captured payments, the newest first, each with what can be refunded of it."""
+    is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
+    payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
+        waiting=Sum("refunds__amount", filter=is_waiting, default=Decimal(0))
+    )
+    payments = payments if only is None else payments.filter(pk=only.pk)
+    return [(row, row.refundable_amount - row.waiting) for row in payments.order_by("-id")]
+
+
+def _of_known_providers(
+    order: Order, available: Sequence[tuple[Payment, Decimal]], wanted: Decimal
+) -> list[tuple[Payment, Decimal]]:
+    """The payments that can be refunded by their providers. Those of removed providers are left to staff.
+
+    Raises:
+        RefundByHand: the others have less than is wanted.
+    """
+    known = [(row, part) for row, part in available if row.provider in aliases()]
+    refundable = sum((part for _row, part in known), Decimal(0))
+    if wanted <= refundable:
+        return known
+    removed = next(row.provider for row, part in available if part and row.provider not in aliases())
+    raise RefundByHand(provider=removed, refundable=as_text(refundable, order.currency), currency=order.currency)
+
+
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
     """Refund money that exceeds the amount due, or record a private event with what staff have to do.
 
-    The decision is left to staff in two cases: if they send the provider's refunds by hand, and if the order expired,
+    It goes back by the payment that it came with: what other payments brought may have to be sent by hand. The
+    decision is left to staff in two cases: if they send the provider's refunds by hand, and if the order expired,
     since they may reinstate it. The caller has locked the order.
     """
     values = {
@@ -189,7 +217,7 @@ def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
         )
     else:
         reason = _("Paid after the order was cancelled, or paid twice.")
-        queue(order, amount, reason=reason, by=None, notify=True)
+        queue(order, amount, reason=reason, by=None, notify=True, only=payment)
         return
     events.record(order, "refund_due", is_public=False, message=text % values)
 

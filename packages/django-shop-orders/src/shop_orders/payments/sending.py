@@ -43,7 +43,10 @@ def send_refund(refund_id: int) -> Refund:
         if found is not None and found.status == "pending" and not found.reference:
             return _try_later(refund, str(error))
         result = found or RefundResult(status="failed", error=str(error))
-    except (ProviderUnavailable, UnknownPaymentProvider) as error:
+    except UnknownPaymentProvider as error:
+        what_to_do = _("Look at the provider's page, send the money back there, and enter the result.")
+        return _try_later(refund, f"{error}. {what_to_do}")
+    except ProviderUnavailable as error:
         return _try_later(refund, str(error))
     except Exception as error:
         _try_later(refund, type(error).__name__)  # the error's text may contain a secret
