@@ -49,7 +49,19 @@ SHARED = {
 LAYERS = {
     "shop_core": dict.fromkeys(
         [
-            *("__init__", "addresses", "admin_log", "api", "conf", "db", "exceptions", "hooks", "jobs", "limits"),
+            *(
+                "__init__",
+                "addresses",
+                "admin_log",
+                "api",
+                "conf",
+                "connections",
+                "db",
+                "exceptions",
+                "hooks",
+                "jobs",
+                "limits",
+            ),
             *("model_admins", "money", "replay"),
         ],
         GROUND,

@@ -14,6 +14,7 @@ CORE: Mapping[str, str] = {
     "addresses": "comparable delivery_problem identity_problem supports_utf8",
     "admin_log": "erase",
     "conf": "BaseSettings",
+    "connections": "PrivateAddress is_public connect http_on Deadline",
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing TooManyRequests",
     "hooks": "load_hook",
     "limits": "check are_rates",
@@ -47,7 +48,10 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "products": "create change set_price delete get lowest_recent_price",
         "inventory": "receive adjust count reserve release ship restock differences",
         "imports": "import_products import_categories read_rows",
-        "images": "add make_primary reorder remove set_category_image remove_category_image",
+        "images": (
+            "add make_primary reorder remove set_category_image remove_category_image check_address WantedImage "
+            "request_fetches count_fetches try_again fetch"
+        ),
         "personal_data": "export_personal_data erase_personal_data",
         "reviews": "submit change moderate reply delete get",
         "browsing": (

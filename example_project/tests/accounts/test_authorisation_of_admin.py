@@ -32,6 +32,7 @@ MODELS: dict[str, tuple[int, ...]] = {
     "django_q.success": CLOSED,
     "mfa.authenticator": CLOSED,
     "shop_catalog.category": EDITED,
+    "shop_catalog.imagefetch": (200, 403, 200, 200, 200),
     "shop_catalog.jobrun": READ,
     "shop_catalog.product": EDITED,
     "shop_catalog.review": (200, 403, 200, 200, 200),

@@ -34,6 +34,8 @@ ELSEWHERE = {
     "categories.delete": "its choice is a name of ours",
     "inventory.announce_on_commit": "its texts are those of a stored movement",
     "reviews.moderate": "its status is a name of ours",
+    "images.check_address": "reads no database",
+    "images.fetch": "reads no database",
     "images.open_checked": "takes a file",
     "images.delete_on_commit": "takes a database",
 }

@@ -12,11 +12,12 @@ import time
 from unittest import mock
 
 import pytest
+from shop_core import connections
+from shop_core.connections import Deadline
 from shop_notify import delivery
 from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Notification, Suppression
 from shop_notify.notifiers import Message, WebhookNotifier, http, webhook
-from shop_notify.notifiers.http import Deadline
 from test_contract import WebhookTransport
 
 KEY, OTHER = b"0123456789abcdef01234567", b"76543210fedcba9876543210"
@@ -103,7 +104,7 @@ def test_private_addresses_are_refused_after_resolution(url):
 
 def test_name_that_resolves_to_a_public_and_a_private_address_is_refused(monkeypatch):
     addresses = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("127.0.0.1", 443))]
-    monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *args, **kwargs: addresses)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: addresses)
     with pytest.raises(PermanentFailure, match="address is not public"):
         WebhookNotifier(alias="hook", secrets=[secret(KEY)]).send(message("https://rebind.example.org/"))
 
@@ -120,8 +121,8 @@ def test_connection_goes_to_the_address_that_was_checked(monkeypatch):
         connected.append(address)
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(webhook.socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(webhook.socket, "create_connection", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(TemporaryFailure):
         WebhookNotifier(alias="hook", secrets=[secret(KEY)]).send(message("https://rebind.example.org/"))
     assert connected == [("93.184.216.34", 443)]
@@ -241,7 +242,7 @@ def test_slow_or_endless_body_does_not_hold_the_worker(monkeypatch, dripping):
 def test_default_port_is_not_in_the_host_header(monkeypatch):
     ours, theirs = socket.socketpair()
     monkeypatch.setattr(WebhookNotifier, "_dial", lambda self, url, until: ours)
-    monkeypatch.setattr(http, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
+    monkeypatch.setattr(connections, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
     theirs.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
     with theirs:
         assert notifier().send(message("https://hooks.example.org/in")).provider_code == "204"

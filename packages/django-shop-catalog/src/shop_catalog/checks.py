@@ -175,7 +175,7 @@ def _check_throttles() -> Iterator[CheckMessage]:
 
 
 def _check_callables() -> Iterator[CheckMessage]:
-    for name in ("API_AUTH", "STAFF_API_AUTH", "VERIFIED_PURCHASE"):
+    for name in ("API_AUTH", "STAFF_API_AUTH", "IMAGE_FETCHER", "VERIFIED_PURCHASE"):
         value = getattr(app_settings, name)
         for path in [value] if isinstance(value, str) else value:
             problem = _import_problem(path)

@@ -83,6 +83,15 @@ class AppSettings(BaseSettings):
         return value
 
     @property
+    def IMAGE_FETCHER(self) -> str:
+        """Dotted path of a callable ``(url) -> bytes`` that fetches the images of imports, in a job.
+
+        It raises ``ImageNotFetched``; after any other error, the image is tried again later. The default only
+        connects to public addresses.
+        """
+        return str(self.get("IMAGE_FETCHER", "shop_catalog.images.fetch"))
+
+    @property
     def VERIFIED_PURCHASE(self) -> str:
         """Dotted path of a callable ``(user, refs) -> bool``: whether the user has bought one of the products."""
         return str(self.get("VERIFIED_PURCHASE", ""))

@@ -101,6 +101,20 @@ class ImageTooLarge(InvalidImage):
     code = "image_too_large"
 
 
+class ImageNotFetched(ShopCatalogError):
+    """An image could not be fetched from its address.
+
+    ``is_final``: another try would not help. ``is_unreachable``: no image of this host can be fetched at the moment.
+    """
+
+    code = "image_not_fetched"
+
+    def __init__(self, message: str, *, is_final: bool = False, is_unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        self.is_unreachable = is_unreachable
+
+
 class UnknownReview(ShopCatalogError):
     code = "unknown_review"
 

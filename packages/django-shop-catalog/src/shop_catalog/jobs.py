@@ -78,6 +78,12 @@ JOBS: tuple[Job, ...] = (
         consequence="Images from a fixture are shown in full size, which is slow.",
     ),
     Job(
+        name="fetch_images",
+        function=images.fetch_images,
+        every=timedelta(minutes=1),
+        consequence="The images that an import names by address are never shown.",
+    ),
+    Job(
         name="delete_old_uploads",
         function=delete_old_uploads,
         every=timedelta(hours=6),

@@ -46,6 +46,7 @@ MEANINGS: Mapping[str, str] = {
     "category_not_empty": "The category has children. Delete or move them first, or send children=move_up.",
     "duplicate_value": "The SKU or slug is already used. Choose another.",
     "file_too_large": "The upload has more bytes or rows than SHOP_CATALOG allows. Split it.",
+    "image_not_fetched": "The image could not be fetched from its address. A job tries it again, or upload the file.",
     "image_too_large": "The image has too many bytes or pixels. Make it smaller.",
     "insufficient_stock": "There is not enough stock; `available` has the quantities.",
     "invalid_cursor": "The cursor is for a different list or sort order. Request the first page without a cursor.",

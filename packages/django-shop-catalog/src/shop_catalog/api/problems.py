@@ -9,6 +9,7 @@ from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import (
     CategoryCycle,
     FileTooLarge,
+    ImageNotFetched,
     ImageTooLarge,
     InvalidCursor,
     InvalidImage,
@@ -24,6 +25,7 @@ PROBLEMS = Problems(
     statuses={
         CategoryCycle: 422,
         FileTooLarge: 413,
+        ImageNotFetched: 422,
         ImageTooLarge: 413,
         InvalidCursor: 422,
         InvalidImage: 422,

@@ -338,6 +338,56 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ImageFetch",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("url", models.CharField(max_length=2000, verbose_name="address")),
+                ("alt", models.CharField(blank=True, max_length=200, verbose_name="alternative text")),
+                ("position", models.PositiveIntegerField(default=0, verbose_name="position")),
+                ("import_id", models.UUIDField(db_index=True, editable=False, null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0, verbose_name="tries")),
+                ("last_error", models.CharField(blank=True, max_length=300, verbose_name="reason")),
+                ("next_try_at", models.DateTimeField(blank=True, null=True, verbose_name="next try")),
+                ("fetched_at", models.DateTimeField(blank=True, null=True, verbose_name="fetched")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created"),
+                ),
+                (
+                    "image",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="fetch",
+                        to="shop_catalog.productimage",
+                        verbose_name="image",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="image_fetches",
+                        to="shop_catalog.product",
+                        verbose_name="product",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "image to fetch",
+                "verbose_name_plural": "images to fetch",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("next_try_at__isnull", False)),
+                        fields=["next_try_at", "product", "position"],
+                        name="shop_catalog_images_to_fetch",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("product", "url"), name="shop_catalog_image_address")],
+            },
+        ),
+        migrations.CreateModel(
             name="ProductUpload",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

@@ -5,6 +5,7 @@ from shop_catalog.models.facet_change import FacetChange
 from shop_catalog.models.facets import FacetCount, FacetValue, ProductTerms
 from shop_catalog.models.gate import CategoryTreeVersion, write_gate
 from shop_catalog.models.image import ProductImage
+from shop_catalog.models.image_fetch import ImageFetch
 from shop_catalog.models.job import JobRun
 from shop_catalog.models.product import PriceChange, Product, ProductCategory, ProductKind
 from shop_catalog.models.product_upload import ProductUpload
@@ -23,6 +24,7 @@ __all__ = [
     "FacetChange",
     "FacetCount",
     "FacetValue",
+    "ImageFetch",
     "JobRun",
     "MovementKind",
     "PriceChange",

@@ -11,12 +11,13 @@ import requests
 from africastalking.Application import ApplicationService
 from africastalking.SMS import SMSService
 from africastalking.Whatsapp import WhatsappService
+from shop_core.connections import Deadline
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from shop_notify.exceptions import TemporaryFailure, UnknownOutcome
-from shop_notify.notifiers.http import MAX_RESPONSE_BYTES, Deadline
+from shop_notify.notifiers.http import MAX_RESPONSE_BYTES
 
 WALL_SECONDS = 15.0
 TIMEOUT_SECONDS = (3.05, 9.05)

@@ -14,19 +14,17 @@ import http.client
 import json as json_format
 import re
 import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from django.utils.translation import gettext as _
+from shop_core.connections import Deadline, http_on
 
 from shop_notify.exceptions import (
     DeliveryFailure,
@@ -162,24 +160,10 @@ def port_of(url: SplitResult) -> int:
 
 
 def _connection_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
-    """HTTP, or HTTPS with TLS, on an open socket."""
-    host = url.hostname or ""
-    connection = http.client.HTTPConnection(host, port_of(url))
-    connection.sock = raw
-    if url.scheme == "https":
-        # The default port is left out of the Host header.
-        connection.default_port = 443
-        try:
-            connection.sock = _tls().wrap_socket(raw, server_hostname=host)
-        except OSError as error:
-            raise TemporaryFailure(_("There is no secure connection to the provider."), provider_code="tls") from error
-    return connection
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Created once: loading the certificate authorities takes longer than sending a message."""
-    return ssl.create_default_context()
+    try:
+        return http_on(raw, url.hostname or "", port_of(url), scheme=url.scheme)
+    except OSError as error:
+        raise TemporaryFailure(_("There is no secure connection to the provider."), provider_code="tls") from error
 
 
 def _read(response: http.client.HTTPResponse, until: float) -> tuple[bytes, bool]:
@@ -192,37 +176,6 @@ def _read(response: http.client.HTTPResponse, until: float) -> tuple[bytes, bool
         if time.monotonic() >= until:
             break
     return bytes(body), not response.length and time.monotonic() < until
-
-
-class Deadline:
-    """Closes a connection after some seconds, in any thread.
-
-    A socket's time-out limits each read, but not a response that arrives slowly.
-
-    After the deadline, reads behave as if the server had closed the connection. Call ``cancel`` when the response has
-    arrived, or use ``with``.
-    """
-
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
-        # Its own file descriptor: TLS takes over the descriptor of a plain socket, and a TLS socket refuses dup().
-        self._socket = socket.fromfd(connection.fileno(), connection.family, connection.type)
-        self._timer = threading.Timer(max(0.0, seconds), self._close)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _close(self) -> None:
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-
-    def cancel(self) -> None:
-        self._timer.cancel()
-        self._socket.close()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.cancel()
 
 
 def retry_after_seconds(value: str | None) -> float | None:

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import json
 import socket
 import time
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.utils.translation import gettext as _
+from shop_core.connections import PrivateAddress, connect
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure
 from shop_notify.notifiers import http
@@ -112,35 +112,15 @@ class WebhookNotifier(Notifier):
         }
 
     def _dial(self, url: SplitResult, until: float) -> socket.socket:
-        """A connection to a checked address. The name is resolved only once: a second result could differ."""
+        host = url.hostname or ""
         try:
-            address = self._resolve(url.hostname or "", http.port_of(url))
-            return socket.create_connection((address, http.port_of(url)), timeout=max(0.1, until - time.monotonic()))
-        except OSError as error:
-            raise TemporaryFailure(_("The endpoint cannot be reached.")) from error
-
-    def _resolve(self, host: str, port: int) -> str:
-        try:
-            addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+            return connect(host, http.port_of(url), until=until, allow_private=host in self.private_hosts)
+        except PrivateAddress as error:
+            raise PermanentFailure(_("The endpoint's address is not public."), provider_code="private") from error
         except UnicodeError as error:
             raise PermanentFailure(_("The URL has no valid host name.")) from error
-        if host not in self.private_hosts and not all(is_public(address) for address in addresses):
-            raise PermanentFailure(_("The endpoint's address is not public."), provider_code="private")
-        return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public Internet. If an IPv6 address contains an IPv4 one, that is checked."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        if ip.is_site_local:
-            return False
-    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
+        except OSError as error:
+            raise TemporaryFailure(_("The endpoint cannot be reached.")) from error
 
 
 def _signing_key(secret: str) -> bytes:

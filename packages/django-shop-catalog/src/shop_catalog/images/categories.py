@@ -1,0 +1,56 @@
+"""Images of categories."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from django.utils.translation import gettext as _
+from shop_core.db.transactions import connection_of
+
+from shop_catalog.exceptions import UnknownCategory
+from shop_catalog.images import files
+from shop_catalog.images.reading import open_checked
+from shop_catalog.models import Category, write_gate
+
+
+def set_category_image(category: Category, *, file: IO[bytes]) -> Category:
+    """Set the image of a category. The files of the previous image are deleted after commit.
+
+    Raises:
+        ImageTooLarge, InvalidImage: as for ``add``.
+        UnknownCategory: it was deleted in the meantime.
+    """
+    picture, kind = open_checked(file)
+    field = Category._meta.get_field("image")
+    written = files.write(field, picture, kind)
+    try:
+        return _replace_category_image(category, written[0])
+    except BaseException:
+        files.delete_files(field.storage, written)
+        raise
+
+
+def remove_category_image(category: Category) -> Category:
+    """Remove the image of a category. Does nothing if there is none.
+
+    Raises:
+        UnknownCategory: it was deleted in the meantime.
+    """
+    return _replace_category_image(category, "")
+
+
+@write_gate()
+def _replace_category_image(category: Category, name: str) -> Category:
+    category = _reload(category)
+    files.delete_on_commit(category.image, using=connection_of(Category).alias)
+    category.image = name
+    category.has_renditions = bool(name)
+    category.save(update_fields=["image", "has_renditions"])
+    return category
+
+
+def _reload(category: Category) -> Category:
+    found: Category | None = Category.objects.filter(pk=category.pk).first()
+    if found is None:
+        raise UnknownCategory(_("The category was deleted in the meantime."))
+    return found
