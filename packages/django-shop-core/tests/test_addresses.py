@@ -235,8 +235,8 @@ def test_deliverable_address_is_accepted_by_the_mailer_of_django(address):
 
 @pytest.mark.parametrize("text", ["a" * 8000, "a." * 4000, '"' + "\\\\" * 4000, "a@" + "b." * 4000, "@" * 8000])
 def test_long_text_is_judged_quickly(text):
-    started = time.perf_counter()
+    started = time.thread_time()
     assert delivery_problem(text)
     assert delivery_problem("\u00e9" * 64 + text, utf8=True)
     comparable(text)
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
