@@ -153,9 +153,20 @@ def simulate(session: nox.Session) -> None:
     session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
+def expect_chromium(session: nox.Session) -> None:
+    if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
+        session.error("Chromium is not installed, and without it these tests would all be skipped.")
+
+
 @nox.session(python=NEWEST)
 def hosts(session: nox.Session) -> None:
-    """Run the story of tests/hosts on sites of each kind, Wagtail among them, on SQLite and on PostgreSQL."""
+    """Run the stories of tests/hosts on sites of each kind, Wagtail among them, on SQLite and on PostgreSQL.
+
+    One is a guest in headless Chromium; it needs node.
+    """
+    expect_chromium(session)
+    with session.chdir("example_project/tests/storefront/browser"):
+        session.run("npm", "ci", "--silent", external=True)
     tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "celery", "wagtail", "django-money"]
     install(session, "-r", "example_project/requirements.txt", *tools)
     command = ["python", "-m", "pytest", "-c", "tests/pytest.ini", "tests/test_hosts.py", *session.posargs]
@@ -197,8 +208,7 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def browser(session: nox.Session) -> None:
     """Drive shop and accounts in headless Chromium; needs node and Chromium (``CHROMIUM`` names another path)."""
-    if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
-        session.error("Chromium is not installed, and without it these tests would all be skipped.")
+    expect_chromium(session)
     tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "authlib>=1.6"]
     install(session, "-r", "example_project/requirements.txt", *tools)
     for folder in ("storefront/browser", "oidc"):

@@ -22,17 +22,30 @@ if ON_EACH_DATABASE:
     bool(os.environ.get("DATABASE_URL")) and not ON_EACH_DATABASE, reason="on PostgreSQL by `nox -s hosts`"
 )
 def test_sites_of_each_kind_sell_ship_refund_and_tell():
-    running = {kind: start(kind) for kind in KINDS}
+    assert failures("hosts/story.py") == {}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ON_EACH_DATABASE, reason="needs Chromium, node and a minute: run by `nox -s hosts`")
+def test_guest_buys_in_a_browser_in_sites_of_each_kind():
+    assert failures("hosts/browsing.py") == {}
+
+
+def failures(story):
+    """The output of each site on which a story fails."""
+    running = {kind: start(kind, story) for kind in KINDS}
     failed = {}
     for kind, process in running.items():
         output, _nothing = process.communicate(timeout=300)
         if process.returncode or " passed" not in output:
             failed[kind] = output[-4000:]
-    assert failed == {}, "\n".join(failed.values())
+    if failed:
+        print(*failed.values(), sep="\n")
+    return failed
 
 
-def start(kind):
-    command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", f"--ds=hosts.{kind}", "-q", "hosts/story.py"]
+def start(kind, story):
+    command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", f"--ds=hosts.{kind}", "-q", story]
     return subprocess.Popen(
         command,
         env={**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"},

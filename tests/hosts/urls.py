@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import engines
 from django.urls import include, path
+from django.utils.html import escape
 from ninja import NinjaAPI
 
 from hosts.mailbox import cup_washed
@@ -54,6 +55,30 @@ async def wash(request: HttpRequest, way: str) -> HttpResponse:
     return HttpResponse("washed")
 
 
+def strict(get_response: Any) -> Any:
+    """A middleware whose policy allows no script, and only the site's own styles, pictures and forms."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'"
+        )
+        return response
+
+    return middleware
+
+
+def picture(_request: HttpRequest, name: str) -> HttpResponse:
+    title = f"<title>{escape(name)}</title>"
+    text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3">{title}<path d="M0 0h4v3H0"/></svg>'
+    return HttpResponse(text, "image/svg+xml")
+
+
+def cup(request: HttpRequest, ref: str) -> HttpResponse:
+    """The site's own page of what it sells, with the form that the documentation shows."""
+    return render(request, "hosts/cup.html", {"ref": ref})
+
+
 PAYLOAD = {"cup": "MUG", "recipients": {"customer": {"key": "guest", "email": "guest@example.org"}}}
 
 api = mount(NinjaAPI(title="A site"))
@@ -62,6 +87,9 @@ common = [
     path("pay/", include("shop_orders.urls")),
     path("notify/", include("shop_notify.urls")),
     path("shop/", include("shop_orders.contrib.pages.urls")),
+    path("favicon.ico", lambda _request: HttpResponse(status=204)),
+    path("pictures/<str:name>", picture),
+    path("cup/<str:ref>/", cup),
     path("page/", page),
     path("async-page/", async_page),
     path("documented-page/", documented_page),

@@ -155,7 +155,8 @@ class CheckoutForm(AddressFields):
         ways = payments.provider_choices(amount=draft.total, currency=draft.currency)
         self.offer("payment", [(way.alias, way.label) for way in ways])
         self.obstacles = {way.alias: way.obstacle.message for way in ways if way.obstacle}
-        self.offer("address", [*((key, str(row)) for key, row in self.saved.items()), ("", _("Another address"))])
+        known = [(key, _in_a_line(row)) for key, row in self.saved.items()]
+        self.offer("address", [*known, ("", _("Another address"))])
         if not self.saved:
             del self.fields["address"]
         if [*self.deliveries] == [""]:
@@ -183,3 +184,8 @@ class CheckoutForm(AddressFields):
         if saved is not None:
             return {**saved.as_data(), "name": saved.name or values["name"]}
         return {"name": values["name"], **{name: values[name] for name in self.ADDRESS}}
+
+
+def _in_a_line(address: Address) -> str:
+    """A saved address, with the name of its country."""
+    return ", ".join(part for part in (address.line1, address.city, str(countries.name_of(address.country))) if part)

@@ -24,6 +24,7 @@ STATUSES = [
     gettext_noop("An order that is %(old)s cannot become %(new)s."),
     gettext_noop("A part of this order was shipped. Cancel the goods that were not, and refund those that come back."),
     gettext_noop("It was not paid in time."),
+    gettext_noop("The order was reinstated."),
 ]
 PAYMENTS = [
     gettext_noop("Bank transfer"),
@@ -50,6 +51,18 @@ PAYMENTS = [
     gettext_noop("The payment was declined. Try again or choose another payment method."),
     gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("Order %(number)s"),
+]
+TEST_PAYMENTS = [
+    gettext_noop("No money moves here."),
+    gettext_noop("Amount"),
+    gettext_noop("Status"),
+    gettext_noop("started"),
+    gettext_noop("waiting"),
+    gettext_noop("captured"),
+    gettext_noop("Pay"),
+    gettext_noop("Authorise only"),
+    gettext_noop("Refuse"),
+    gettext_noop("Pay without a webhook"),
 ]
 CHARGES = [gettext_noop("Shipping"), gettext_noop("Tax"), gettext_noop("Tax, included")]
 CONTACTS = [
@@ -79,6 +92,8 @@ CARTS = [
     gettext_noop("The options of a product are at most %(most)d bytes long. Write less."),
     gettext_noop("An option has a character that cannot be stored."),
     gettext_noop("An option has an invisible character. Write plain text."),
+    gettext_noop("An option is text."),
+    gettext_noop("The option “%(name)s” is given twice."),
 ]
 ORDERING = [
     gettext_noop("This cart has been ordered already. Start a new one."),
@@ -90,6 +105,8 @@ ORDERING = [
     gettext_noop("The shop is busy. Try again in a moment."),
     gettext_noop("The shop could not do this."),
     gettext_noop("The shop cannot accept orders now, because of an error in its settings. Please contact the shop."),
+    gettext_noop("There is nothing here, or it is not yours."),
+    gettext_noop("Check the form and send it again."),
     gettext_noop("This page is too old. Check the form and send it again."),
     gettext_noop("This form was sent before, with other values. Look at what was done before you fill it in again."),
 ]
