@@ -70,7 +70,12 @@ def install(session: nox.Session, *arguments: str) -> None:
 
 def editable(*apps: str) -> list[str]:
     """pip arguments that install the core and these apps in editable mode, with their extras."""
-    extras = {"core": "[api]", "orders": "[allauth,stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
+    extras = {
+        "core": "[api]",
+        "catalog": "[heic]",
+        "orders": "[allauth,stripe,mpesa]",
+        "notify": "[africastalking,api,django-q2,anymail]",
+    }
     return [
         part
         for package in ("core", *apps)

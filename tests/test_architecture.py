@@ -15,6 +15,7 @@ PACKAGES = ("shop_catalog", "shop_orders", "shop_notify")
 EXTRAS = {
     "allauth": "contrib",
     "django_q": "queues",
+    "pillow_heif": "images",
     "africastalking": "notifiers",
     "stripe": "payment_providers",
 }

@@ -19,7 +19,7 @@ DEPENDENCIES = {
 }
 EXTRAS = {
     "core": {"api"},
-    "catalog": set(),
+    "catalog": {"heic"},
     "orders": {"allauth", "stripe", "mpesa"},
     "notify": {"africastalking", "api", "django-q2", "anymail", "sms"},
 }

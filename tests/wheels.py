@@ -38,7 +38,7 @@ DEPENDENCIES = {
 
 EXTRAS = {
     "core": "[api]",
-    "catalog": "",
+    "catalog": "[heic]",
     "orders": "[stripe,mpesa]",
     "notify": "[africastalking,api,django-q2,anymail]",
 }

@@ -50,7 +50,7 @@ MEANINGS: Mapping[str, str] = {
     "image_too_large": "The image has too many bytes or pixels. Make it smaller.",
     "insufficient_stock": "There is not enough stock; `available` has the quantities.",
     "invalid_cursor": "The cursor is for a different list or sort order. Request the first page without a cursor.",
-    "invalid_image": "The file is not a JPEG, PNG or WebP image with one frame.",
+    "invalid_image": "The file is not an image with one frame that this server reads; the message says what to do.",
     "invalid_price": "The amount is negative, too large, or has more decimals than the currency.",
     "invalid_text": "A text is too long, or has a character that cannot be stored; `errors` names the field.",
     "invalid_product": "The values do not fit together; `errors` names the field to correct.",

@@ -22,6 +22,11 @@ from shop_catalog.api.schemas import CategoryDetail, ImageOut
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.types import Slug
 
+ACCEPTED = (
+    "JPEG, PNG, WebP or AVIF, and HEIC if the server has the extra `heic`; at most 5 MB and 24 megapixels. "
+    "It is re-encoded upright, in sRGB and without metadata."
+)
+
 
 class ImageDetails(Schema):
     alt: ShortText = ""
@@ -49,7 +54,7 @@ def list_images(request: HttpRequest, slug: Path[Slug]) -> Any:
     response={201: ImageOut, **responses(401, 403, 404)},
     operation_id="add_image",
     summary="Upload an image",
-    description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
+    description=ACCEPTED,
 )
 def add_image(
     request: HttpRequest,
@@ -84,7 +89,7 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
     response={200: CategoryDetail, **responses(401, 403, 404)},
     operation_id="set_category_image",
     summary="Upload the image of a category",
-    description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
+    description=ACCEPTED,
 )
 def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[UploadedFile]) -> Any:
     auth.check_permission(request, "shop_catalog.change_category")

@@ -30,7 +30,7 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
 
     Raises:
         ImageTooLarge: too many bytes or pixels.
-        InvalidImage: not a JPEG, PNG or WebP image, damaged, or with more than one frame.
+        InvalidImage: not a JPEG, PNG, WebP or AVIF image (or HEIC, with the extra), damaged, or animated.
     """
     texts.check(ProductImage, alt=alt)
     return _store(file, lambda written: _insert(product, written, alt=alt, is_primary=is_primary))
