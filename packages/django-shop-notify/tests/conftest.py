@@ -50,13 +50,21 @@ def short_time_outs(monkeypatch):
 
 
 class Mailbox:
-    """A real SMTP server on loopback: ``messages`` are parsed, ``replies`` are given to RCPT commands first."""
+    """A real SMTP server on loopback: ``messages`` are parsed, ``replies`` are given to commands first."""
 
     def __init__(self):
         self.messages = []
         self.envelopes = []
+        self.mail_replies = []
         self.rcpt_replies = []
         self.data_replies = []
+
+    async def handle_MAIL(self, server, session, envelope, address, mail_options):
+        if self.mail_replies:
+            return self.mail_replies.pop(0)
+        envelope.mail_from = address
+        envelope.mail_options += mail_options
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if self.rcpt_replies:

@@ -74,6 +74,55 @@ def test_bounce_complaint_and_opt_out_suppress_the_address(row, kind, reason):
     assert Suppression.objects.get().reason == reason
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"esp_event": {"bounce": {"bounceType": "Transient", "bounceSubType": "General"}}},  # SES: a holiday reply
+        {"esp_event": {"bounce": {"bounceType": "Undetermined"}}},
+        {"esp_event": {"RecordType": "Bounce", "Type": "SoftBounce"}, "reject_reason": "bounced"},  # Postmark
+        {"esp_event": {"event": "soft_bounce"}},  # Brevo, Mandrill
+        {"esp_event": {"event": "bounce", "type": "blocked"}},  # SendGrid
+        {"esp_event": {"event": "bounce", "hard_bounce": False}},  # Mailjet
+        {"esp_event": {"type": "bounce", "bounce_class": "22"}, "reject_reason": "bounced"},  # SparkPost: full
+        {"esp_event": {"type": "activity.soft_bounced"}},  # MailerSend
+        {"esp_event": {"data": {"bounce": {"type": "Transient"}}}},  # Resend
+        {"reject_reason": "blocked"},
+        {"reject_reason": "spam"},
+        {"reject_reason": "timed_out"},
+        {"reject_reason": "other"},
+        {"mta_response": "452 4.2.2 mailbox full"},
+        {"mta_response": "552 5.2.2 mailbox full"},
+        {"mta_response": "550 5.7.1 sender refused"},
+        {"mta_response": "550 5.1.8 bad sender"},
+    ],
+)
+def test_bounce_that_passes_or_is_about_the_sender_suppresses_nobody(row, event):
+    assert send_tracking_event(row, "bounced", **event) == "failed"
+    assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"esp_event": {"bounce": {"bounceType": "Permanent", "bounceSubType": "NoEmail"}}},
+        {"esp_event": {"RecordType": "Bounce", "Type": "HardBounce"}, "reject_reason": "bounced"},
+        {"esp_event": {"event": "bounce", "hard_bounce": True}, "reject_reason": "invalid"},
+        {"esp_event": {"type": "bounce", "bounce_class": "10"}, "reject_reason": "invalid"},
+        {"mta_response": "550 5.1.1 no such user at 192.5.1.9"},
+        {"mta_response": "550-5.7.26.1 is a host; 550 5.1.10 null MX."},
+        {"mta_response": "550 no such user", "esp_event": {"a": {"b": {"c": {"d": {"type": "soft"}}}}}},
+    ],
+)
+def test_address_that_does_not_exist_is_suppressed(row, event):
+    assert send_tracking_event(row, "bounced", **event) == "failed"
+    assert Suppression.objects.get().reason == "bounce"
+
+
+def test_holiday_reply_changes_nothing(row):
+    assert send_tracking_event(row, "autoresponded") == "sent"
+    assert not Suppression.objects.exists()
+
+
 def test_event_about_another_recipient_changes_nothing(row):
     assert send_tracking_event(row, "delivered", recipient="somebody@example.org") == "sent"
 

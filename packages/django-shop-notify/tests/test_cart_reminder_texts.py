@@ -8,7 +8,10 @@ from shop_notify.presets import CART_ROUTES
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "agreed"), ("sw", "Ulikubali")])
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [("en", "agreed"), ("sw", "Ulikubali"), ("de", "eingewilligt"), ("de_AT", "eingewilligt")],
+)
 def test_a_reminder_lists_the_products_and_can_be_unsubscribed_from(settings, language, word):
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import email.header
+import email.utils
 import re
 import socket
 from decimal import Decimal
@@ -7,7 +9,7 @@ from decimal import Decimal
 import pytest
 from conftest import use_smtp
 from shop_notify import delivery
-from shop_notify.models import Attempt, Notification, Suppression
+from shop_notify.models import Attempt, Notification, SetupProblem, Suppression
 
 pytestmark = pytest.mark.django_db
 
@@ -175,6 +177,157 @@ def test_mailbox_that_does_not_exist_is_suppressed(mailbox):
         "customer@example.org",
         "bounce",
     )
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "is_suppressed"),
+    [
+        ("550 5.1.8 bad sender's system address", "queued", False),
+        ("501 5.1.7 bad sender's mailbox address syntax", "queued", False),
+        ("553 5.7.1 <library@example.org>: Sender address rejected: not owned by user", "queued", False),
+        ("550 5.1.10 the domain takes no mail", "failed", True),
+        ("550 5.1.100 unknown", "failed", False),
+        ("552 5.2.2 mailbox full", "failed", False),
+    ],
+)
+def test_reply_to_the_recipient_about_the_sender_refuses_the_setup(mailbox, reply, state, is_suppressed):
+    mailbox.rcpt_replies = [reply]
+    row = queue()
+    delivery.deliver_due()
+    row.refresh_from_db()
+    assert (row.state, Suppression.objects.exists()) == (state, is_suppressed)
+    assert SetupProblem.objects.exists() is (state == "queued")
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "attempts"),
+    [
+        ("550 5.1.1 no such sender", "queued", 0),
+        ("501 5.1.7 bad sender address syntax", "queued", 0),
+        ("555 5.5.4 unsupported parameter", "queued", 0),
+        ("552 5.3.4 message too big", "failed", 1),
+        ("451 4.3.0 try later", "queued", 1),
+    ],
+)
+def test_refused_sender_suppresses_nobody(mailbox, reply, state, attempts):
+    mailbox.mail_replies = [reply]
+    row = queue()
+    delivery.deliver_due()
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == (state, attempts)
+    assert not Suppression.objects.exists()
+
+
+NAMES = [
+    "Ünal, Ayşe",
+    "Müller, Jörg <x@y.org>",
+    'A "B" Ñ, C',
+    "ä@b.org, c@d.org",
+    "Ann (Bob), ü",
+    "a;b: ü;",
+    "Ü <c@d.org>,",
+    "'Ü, b'",
+    "Ann, Bob",
+    "\\",
+    'a\\"b',
+    "名前, 太郎 " * 18,
+    "ü" * 200,
+    "🦩👩\u200d👧, " * 30,
+    "b" * 200,
+    "=?utf-8?q?a=2C_b?=",
+    "=?utf-8?b?YSwgYg==?= ü",
+    "bell \x07 ü",
+    "group: a@b.org, c@d.org;",
+]
+
+
+def names_and_words(content):
+    """The header lines, and the encoded words in them."""
+    head = content.split(b"\r\n\r\n")[0]
+    lines = re.sub(rb"\r\n(?=[ \t])", b"", head).decode("ascii").split("\r\n")
+    return [line.replace(":  ", ": ", 1) for line in lines], re.findall(rb"=\?[^?]+\?.\?[^?]*\?=", head)
+
+
+def test_mail_has_exactly_one_recipient_whatever_the_name(mailbox):
+    rows = [queue(event_id=name, recipient_name=name[:200]) for name in NAMES]
+    delivery.deliver_due()
+    assert [row.state for row in Notification.objects.order_by("pk")] == ["sent"] * len(rows)
+    assert len(mailbox.envelopes) == len(NAMES)
+    for row, envelope in zip(rows, mailbox.envelopes, strict=True):
+        assert envelope.rcpt_tos == ["customer@example.org"]
+        lines, words = names_and_words(envelope.content)
+        assert [word for word in words if len(word) > 75] == []
+        (to,) = [line.removeprefix("To: ") for line in lines if line.startswith("To: ")]
+        # A mail program reads the mailboxes first, and decodes the names then (RFC 2047, 5).
+        ((name, address),) = email.utils.getaddresses([to])
+        assert address == "customer@example.org"
+        shown = str(email.header.make_header(email.header.decode_header(name)))
+        expected = row.recipient_name.replace("=?", "= ?").replace("\x07", " ")
+        assert shown == " ".join(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("address", "given"),
+    [
+        ("a@bücher.example", "a@xn--bcher-kva.example"),
+        ("a@пример.рф", "a@xn--e1afmkfd.xn--p1ai"),
+        ('"a b"@example.org', '"a b"@example.org'),
+        ('"a,b"@example.org', '"a,b"@example.org'),
+        ('"a@b"@example.org', '"a@b"@example.org'),
+        ("ann+shop@example.org", "ann+shop@example.org"),
+    ],
+)
+@pytest.mark.parametrize("name", ["", "Ünal, Ayşe"])
+def test_domains_in_any_letters_quoted_and_plus_local_parts_arrive(mailbox, address, given, name):
+    queue(address=address, recipient_name=name)
+    delivery.deliver_due()
+    (envelope,) = mailbox.envelopes
+    assert envelope.rcpt_tos == [given]
+    (mailbox_of_header,) = mailbox.messages[0]["To"].addresses
+    assert (mailbox_of_header.addr_spec, mailbox_of_header.display_name) == (given, name)
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [("Haus Bücher <shop@bücher.example>", "Haus Bücher"), ('"Bücher, Haus" <shop@bücher.example>', "Bücher, Haus")],
+)
+def test_sender_and_message_id_of_a_domain_in_other_letters_are_ascii(mailbox, settings, sender, name):
+    settings.DEFAULT_FROM_EMAIL = sender
+    context = {"order": {**order(), "number": "Ä" * 300}}
+    row = queue(context=context)
+    delivery.deliver_due()
+    (envelope,) = mailbox.envelopes
+    assert envelope.mail_from == "shop@xn--bcher-kva.example"
+    lines, words = names_and_words(envelope.content)
+    assert f"Message-ID: <{row.public_id}@xn--bcher-kva.example>" in lines
+    assert [word for word in words if len(word) > 75] == []
+    (header,) = mailbox.messages[0]["From"].addresses
+    assert (header.display_name, header.addr_spec) == (name, envelope.mail_from)
+    assert str(email.header.make_header(email.header.decode_header(subject_of(lines)))) == f"Your order {'Ä' * 300}"
+
+
+def subject_of(lines):
+    return next(line.removeprefix("Subject: ") for line in lines if line.startswith("Subject: "))
+
+
+def test_message_id_of_a_long_domain_is_one_ascii_word(mailbox, settings):
+    domain = ".".join(["d" * 60] * 3 + ["example"])
+    settings.DEFAULT_FROM_EMAIL = f"shop@{domain}"
+    row = queue()
+    delivery.deliver_due()
+    lines, _words = names_and_words(mailbox.envelopes[0].content)
+    assert f"Message-ID: <{row.public_id}@{domain}>" in lines
+
+
+@pytest.mark.parametrize("sender", ["Büro <büro@example.org>", "shop@example.org\nBcc: spy@example.org"])
+@pytest.mark.parametrize("option", ["from_email", "reply_to"])
+def test_sender_that_the_backend_cannot_send_from_refuses_the_setup(mailbox, settings, sender, option):
+    options = {"BACKEND": "email", "OPTIONS": {option: sender}}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"email": options}}
+    row = queue()
+    delivery.deliver_due()
+    row.refresh_from_db()
+    assert (row.state, row.attempts, mailbox.envelopes) == ("queued", 0, [])
 
 
 def test_content_that_is_refused_after_data_is_permanent(mailbox):

@@ -130,6 +130,31 @@ class TestFallBackChain:
         assert messages.render(row(language="en-GB")).text.startswith("Thank you")
         assert messages.render(row(language="fr")).text.startswith("Thank you")
 
+    @pytest.mark.parametrize("folder", ["pt-br", "pt_BR"])
+    @pytest.mark.parametrize("language", ["pt_BR", "pt-br", "PT-BR"])
+    def test_folder_and_language_with_a_region_are_found_in_both_spellings(self, settings, tmp_path, folder, language):
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+        file = tmp_path / f"shop_notify/order_placed/{folder}/sms.txt"
+        file.parent.mkdir(parents=True)
+        file.write_text("{% load i18n %}{% translate 'Yes' %} {{ order.number }}")
+        assert messages.render(row(language=language)).text == "Sim K7Q"
+
+    @pytest.mark.parametrize("language", ["zh_CN", "zh-hans", "zh_Hans", "zh-Hans-CN", "zh-sg"])
+    def test_chinese_of_a_region_is_found_by_its_script(self, settings, tmp_path, language):
+        settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+        file = tmp_path / "shop_notify/order_placed/zh_Hans/sms.txt"
+        file.parent.mkdir(parents=True)
+        file.write_text("{% load i18n %}{% translate 'Yes' %} {{ order.number }}")
+        assert messages.render(row(language=language)).text == "是 K7Q"
+
+    def test_template_of_the_admin_is_found_by_both_spellings(self):
+        TemplateOverride.objects.create(
+            event="order_placed", channel="sms", language="pt_BR", text="br {{ order.number }}"
+        )
+        for language in ("pt-br", "pt_BR"):
+            assert messages.render(row(language=language)).text == "br K7Q"
+        assert messages.render(row(language="pt")).text.startswith("Thank you")
+
     def test_site_language_comes_before_english_for_other_languages(self, settings):
         settings.LANGUAGE_CODE = "sw"
         assert messages.render(row(language="fr")).text.startswith("Asante")

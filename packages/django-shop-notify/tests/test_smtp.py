@@ -135,6 +135,8 @@ def test_reply_address_of_the_notifier_stops_no_message(ascii_server, settings):
 
     row.refresh_from_db()
     assert (row.state, row.last_error) == ("sent", "")
+    (group,) = ascii_server.messages[0]["Reply-To"].groups
+    assert group.display_name == "jörg@example.org"
 
 
 @pytest.mark.parametrize("recipient", ["jörg@example.org", "ann@example.org"])

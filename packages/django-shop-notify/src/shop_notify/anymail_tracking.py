@@ -5,7 +5,8 @@ Connected when ``anymail`` is in INSTALLED_APPS. Its webhook views authenticate 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shop_notify.conf import app_settings
@@ -28,6 +29,13 @@ STATES: Mapping[str, str] = {
     "rejected": "failed",
     "failed": "failed",
 }
+_KIND_KEYS = frozenset({"event", "type", "bouncetype", "bounce_type", "severity"})
+_PASSING = ("soft", "transient", "undetermined", "temporary", "blocked")
+_SPARKPOST_PASSING = frozenset({"20", "21", "22", "23", "40", "70"})
+MOST_DEPTH = 4
+_STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
+_OF_ADDRESS = re.compile(r"5\.1\.(?:[0-3]|6|10)|5\.2\.1|5\.0\.0")
+"""Codes about the address itself (RFC 3463, RFC 7505), and the one that names no reason."""
 SUPPRESS: Mapping[str, str] = {"bounced": "bounce", "complained": "complaint", "unsubscribed": "stop"}
 
 
@@ -48,9 +56,41 @@ def apply_event(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG
         state=state,
         address=event.recipient or "",
         detail=" ".join(str(part) for part in (event.reject_reason, event.mta_response, event.description) if part),
-        suppress=SUPPRESS.get(event.event_type, ""),
+        suppress=_reason(event),
     )
     receive_reports(_alias_of(report.provider_id), [report])
+
+
+def _reason(event: Any) -> str:
+    """The reason to suppress the address, empty for none.
+
+    Providers also report as bounced what is over tomorrow, such as a holiday reply or a full mailbox, and what is not
+    about the recipient, such as a blocked sender.
+    """
+    reason = SUPPRESS.get(event.event_type, "")
+    return "" if reason == "bounce" and _is_passing(event) else reason
+
+
+def _is_passing(event: Any) -> bool:
+    if event.reject_reason not in {None, "", "invalid", "bounced"}:
+        return True
+    if any(word in kind.lower() for kind in _kinds(event.esp_event) for word in _PASSING):
+        return True
+    code = _STATUS.search(f"{event.mta_response or ''} {event.description or ''}")
+    return code is not None and _OF_ADDRESS.fullmatch(code[0]) is None
+
+
+def _kinds(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts by which a provider names the kind of a bounce in its own event."""
+    if not isinstance(value, Mapping) or depth == MOST_DEPTH:
+        return
+    for name, item in value.items():
+        if isinstance(item, str) and str(name).lower() in _KIND_KEYS:
+            yield item
+        elif (name, item) == ("hard_bounce", False) or (name == "bounce_class" and str(item) in _SPARKPOST_PASSING):
+            yield "soft"  # Mailjet and SparkPost
+        else:
+            yield from _kinds(item, depth + 1)
 
 
 def _alias_of(message_id: str) -> str:

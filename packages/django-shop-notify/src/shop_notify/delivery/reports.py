@@ -67,6 +67,8 @@ def receive_reports(alias: str, reports: Iterable[Report]) -> int:
 
 def _receive_wish(alias: str, report: Report) -> None:
     """Suppress or permit the address, if the report says so."""
+    if not report.suppress and not report.wish:
+        return  # also of an alias that is not in the settings any more
     channel = registry.notifier_class(alias).channel
     if report.suppress and report.address:
         suppressions.suppress(channel, report.address, reason=report.suppress)

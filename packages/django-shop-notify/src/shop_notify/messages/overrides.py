@@ -157,7 +157,7 @@ def rows_for(event: str, channel: str) -> Rows:
     if event in secret_values.events():
         return {}
     found = TemplateOverride.objects.filter(event=event, channel=channel, is_active=True)
-    return {(row.audience, row.language.lower()): row for row in found}
+    return {(row.audience, row.language.lower().replace("_", "-")): row for row in found}
 
 
 def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.conf.locale import LANG_INFO
 from django.template import Context, TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils import translation
@@ -60,7 +61,7 @@ class Renderer:
             TemplateMissing: there is no template; the error names the file to write.
         """
         values = {**values_of(notification), **(secrets or {})}
-        with translation.override(notification.language or settings.LANGUAGE_CODE):
+        with translation.override(_activated(notification.language or settings.LANGUAGE_CODE)):
             overridden = self._overridden(notification, values)
             text = overridden.get("text") or self._file(notification, values, text_names(notification.channel))
             if text is None:
@@ -126,15 +127,37 @@ def values_of(notification: Notification) -> dict[str, Any]:
 
 
 def languages(language: str) -> list[str]:
-    """Folders to search for a language's files, the most specific first. The last is the root folder, in English."""
-    chain: list[str] = []
+    """Codes of a language to search for, the most specific first. The last is empty: the root folder, in English.
+
+    Both ``pt_BR`` and ``pt-br`` name one language. ``zh-cn`` is followed by ``zh-hans``, as in Django.
+    """
+    chain: dict[str, None] = {}
     for name in (language, settings.LANGUAGE_CODE):
-        code = name.lower().replace("_", "-")
-        base = code.partition("-")[0]
-        chain += [item for item in (code, base) if item and item not in chain]
-        if base == DEFAULT_LANGUAGE:
+        parts = code_of(name).split("-")
+        for length in range(len(parts), 0, -1):
+            code = "-".join(parts[:length])
+            chain |= dict.fromkeys([code, *LANG_INFO.get(code, {}).get("fallback", ())])
+        if parts[0] == DEFAULT_LANGUAGE:
             break
-    return [*chain, ""]
+    return [*filter(None, chain), ""]
+
+
+def code_of(language: str) -> str:
+    """The code by which languages are compared: ``pt-br`` for ``pt_BR``."""
+    return language.lower().replace("_", "-")
+
+
+def _folders(code: str) -> tuple[str, ...]:
+    """The folder of a language's files. With a region it may be named as its locale is: ``pt-br`` or ``pt_BR``."""
+    return (code, translation.to_locale(code)) if "-" in code else (code,)
+
+
+def _activated(language: str) -> str:
+    """The language of ``LANGUAGES`` that is nearest; the language itself if none is near."""
+    try:
+        return translation.get_supported_language_variant(code_of(language))
+    except LookupError:
+        return language
 
 
 def text_names(channel: str) -> tuple[str, ...]:
@@ -147,8 +170,9 @@ def paths(notification: Notification, *names: str) -> Iterator[str]:
     for name in names:
         for audience in audiences:
             for language in languages(notification.language):
-                parts = [ROOT, notification.event, audience, language, name]
-                yield "/".join(part for part in parts if part)
+                for folder in _folders(language):
+                    parts = [ROOT, notification.event, audience, folder, name]
+                    yield "/".join(part for part in parts if part)
 
 
 def _find_template(notification: Notification, names: tuple[str, ...]) -> Any:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email import policy
+from email.header import Header
+from email.headerregistry import Address, HeaderRegistry
+from email.message import Message as MimeMessage
+from email.policy import EmailPolicy
 from email.utils import formataddr, parseaddr
 from typing import Any
 
@@ -30,8 +36,14 @@ from shop_notify.notifiers.http import failure_for
 
 SETUP_CODES = frozenset({530, 534, 535, 538})
 """The server requires a log-in, another way to log in, other credentials or encryption (RFC 4954, section 6)."""
-SENDER_CODES = frozenset({550, 551, 553, 554})
-"""Codes with which a server refuses the sender at MAIL FROM, before it knows recipient and text."""
+TOO_LARGE = 552
+"""The only refusal at MAIL FROM that is about the message, whose size is sent with it (RFC 1870). Others are about the
+sender.
+"""
+_SENDER_REFUSED = re.compile(r"5\.1\.[78]\b|.*\bsender address rejected\b", re.IGNORECASE | re.DOTALL)
+"""What a server says to RCPT if it refuses the sender: the codes of RFC 3463, and Postfix's words."""
+_NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|10)\b")
+"""No such mailbox (RFC 3463), or a domain that takes no mail (RFC 7505)."""
 
 
 class EmailNotifier(Notifier):
@@ -61,6 +73,8 @@ class EmailNotifier(Notifier):
 
     def send(self, message: Message) -> Receipt:
         sender = self.from_email or settings.DEFAULT_FROM_EMAIL
+        for address in (sender, *(self.reply_to or ())):
+            self._check_own_address(address)
         with _as_delivery_failures():
             domain = punycode(parseaddr(sender)[1].rpartition("@")[2] or "localhost")
             message_id = f"<{message.id}@{domain}>"
@@ -82,23 +96,97 @@ class EmailNotifier(Notifier):
         anymail_id = getattr(getattr(mail, "anymail_status", None), "message_id", None)
         return Receipt(provider_id=message_id if anymail_id is None else str(anymail_id))
 
+    def _check_own_address(self, address: str) -> None:
+        """Refuse a sender or reply address that the mail backend would refuse in every message.
+
+        Raises:
+            SetupFailure: it has a line break, or other letters than a-z before the @.
+        """
+        local_part = parseaddr(address)[1].rpartition("@")[0]
+        if not local_part.isascii() and not supports_utf8(self.mailer or "default"):
+            text = _("The mail backend cannot send from %(address)s: before the @ are other letters than a-z.")
+            raise SetupFailure(text % {"address": address}, provider_code="sender")
+        if "\n" in address or "\r" in address:
+            raise SetupFailure(_("The address of the sender has a line break."), provider_code="sender")
+
 
 def _named(name: str, address: str) -> str:
-    """``Ann <ann@example.org>``, in one line: a line break would end the header.
+    """``"Müller, Ann" <ann@example.org>``: quoted, so that no comma or bracket of the name means another address.
 
-    ``formataddr`` refuses an address that is not ASCII, so it writes only the name.
+    ``=?`` would begin an encoded word, which Django refuses in quotes.
     """
-    name = " ".join(name.split())
-    return f"{formataddr((name, '')).removesuffix('<>')}<{address}>" if name else address
+    printable = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in name)
+    shown = " ".join(printable.replace("=?", "= ?").split())
+    return _quoted(shown) + f"<{address}>" if shown else address
+
+
+def _quoted(name: str) -> str:
+    """The name and a space. ``formataddr`` would encode one that is not ASCII."""
+    if name.isascii():
+        return formataddr((name, "")).removesuffix("<>")
+    return '"' + re.sub(r'([\\"])', r"\\\1", name) + '" '
+
+
+def _encoded_words(header: str, text: str, linesep: str = "\n") -> str:
+    """The text as encoded words of at most 75 characters (RFC 2047), each in a line of its own."""
+    return Header(text, "utf-8", maxlinelen=75, header_name=header).encode(linesep=linesep)
+
+
+def _written_addresses(header: str, addresses: Iterable[Address], linesep: str = "\n") -> str:
+    """The value of an address header. Only names that are not ASCII are encoded, and those as a whole."""
+    written = []
+    for address in addresses:
+        spec = address.addr_spec
+        if not address.display_name:
+            written.append(spec)
+        elif address.display_name.isascii():
+            written.append(f"{_quoted(address.display_name)}<{spec}>")
+        else:
+            written.append(f"{_encoded_words(header, address.display_name, linesep)}{linesep} <{spec}>")
+    return f",{linesep} ".join(written)
+
+
+class _HeaderPolicy(EmailPolicy):
+    """Python's own policy encodes parts of a name and leaves its commas and brackets, which then begin an address.
+
+    It also encodes long URLs, such as those of List-Unsubscribe, which no mail program decodes.
+    """
+
+    def fold(self, name: str, value: Any) -> str:
+        if hasattr(value, "groups") and not any(group.display_name for group in value.groups):
+            return f"{name}: {_written_addresses(name, value.addresses, self.linesep)}{self.linesep}"
+        if name.lower() == "subject" and not value.isascii():
+            return f"{name}: {_encoded_words(name, value, self.linesep)}{self.linesep}"
+        return str(super().fold(name, value))
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        return self.fold(name, value).encode("utf-8", "surrogateescape")
 
 
 class _Mail(EmailMultiAlternatives):
-    """Keeps long URLs in headers: Django 6 would encode List-Unsubscribe (RFC 2047), which no mail program decodes."""
+    """A mail with exactly one mailbox for each address, whatever the names are."""
 
     def message(self, **options: Any) -> Any:
         if django.VERSION >= (6, 0):
-            options["policy"] = options.get("policy", policy.default).clone(max_line_length=998)
-        return super().message(**options)
+            given = options.get("policy", policy.default)
+            options["policy"] = _HeaderPolicy(linesep=given.linesep, utf8=given.utf8, max_line_length=998)
+            return super().message(**options)
+        message = super().message()  # also refuses what cannot be written
+        headers = {} if self.subject.isascii() else {"Subject": _encoded_words("Subject", str(self.subject))}
+        for name, texts in (("From", [self.from_email]), ("To", self.to), ("Reply-To", self.reply_to)):
+            if texts and (addresses := [address for text in texts for address in _in_ascii(text)]):
+                headers[name] = _written_addresses(name, addresses)
+        for name, value in headers.items():
+            del message[name]
+            # Django's own __setitem__ would encode the value again.
+            MimeMessage.__setitem__(message, name, value)
+        return message
+
+
+def _in_ascii(text: str) -> list[Address]:
+    """The mailboxes of a text, with their domains in IDNA form; none for a group without mailboxes."""
+    header: Any = HeaderRegistry()("To", text)
+    return [Address(found.display_name, found.username, punycode(found.domain)) for found in header.addresses]
 
 
 @contextmanager
@@ -124,7 +212,7 @@ def _smtp_failure(error: smtplib.SMTPException) -> Exception:
         case smtplib.SMTPAuthenticationError():
             failure = SetupFailure if error.smtp_code >= 500 else TemporaryFailure
             return failure(_("The mail server refuses the log-in."), provider_code=str(error.smtp_code))
-        case smtplib.SMTPSenderRefused() if error.smtp_code in SENDER_CODES:
+        case smtplib.SMTPSenderRefused() if error.smtp_code >= 500 and error.smtp_code != TOO_LARGE:
             return SetupFailure(_text(error.smtp_error), provider_code=str(error.smtp_code))
         case smtplib.SMTPConnectError():
             return TemporaryFailure(str(error), provider_code=str(error.smtp_code))
@@ -158,9 +246,9 @@ def _text(reply: bytes | str) -> str:
 
 def _failure_by_code(code: int, reply: bytes | str) -> DeliveryFailure:
     text = _text(reply)
-    if code in SETUP_CODES:
+    if code in SETUP_CODES or (code >= 500 and _SENDER_REFUSED.match(text)):
         return SetupFailure(text, provider_code=str(code))
     if 400 <= code < 500:
         return TemporaryFailure(text, provider_code=str(code))
-    # RFC 3463: 5.1.x is about the address itself.
-    return PermanentFailure(text, provider_code=str(code), suppress="bounce" if text.startswith("5.1.1") else "")
+    is_bounce = _NO_SUCH_ADDRESS.match(text) is not None
+    return PermanentFailure(text, provider_code=str(code), suppress="bounce" if is_bounce else "")
