@@ -53,7 +53,7 @@ class Facet:
     """An attribute with its values and their product counts."""
 
     name: str
-    options: list[Option]
+    options: tuple[Option, ...]
 
 
 class Choice:
@@ -126,7 +126,7 @@ class Choice:
             values = {**counts, **{value: 0 for value in chosen if value not in counts}}
             if not chosen and len(values) < 2:
                 continue
-            options = [
+            options = tuple(
                 Option(
                     id=f"facet-{len(facets) + 1}-{place}",
                     value=browsing.attribute_to_text(name, value),
@@ -135,7 +135,7 @@ class Choice:
                     is_chosen=value in chosen,
                 )
                 for place, (value, count) in enumerate(sorted(values.items(), key=_rank)[:MAX_OPTIONS], 1)
-            ]
+            )
             facets.append(Facet(name=name.replace("_", " ").capitalize(), options=options))
         return facets
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from shop_catalog.browsing import ProductPage
 from shop_catalog.models import ProductKind
 
@@ -28,6 +28,14 @@ class Offer:
     @property
     def is_few(self) -> bool:
         return 0 < self.available <= FEW_LEFT
+
+
+class Bar(NamedTuple):
+    """The number of reviews with so many stars, and their percentage."""
+
+    stars: int
+    number: int
+    percent: int
 
 
 def of_product(view: ProductPage) -> list[Offer]:
@@ -64,18 +72,14 @@ def pictures_of(view: ProductPage) -> list[pictures.Picture]:
     return [pictures.of_image(image, alt=view.product.name) for image in view.images]
 
 
-def rating_bars(product_id: int) -> list[tuple[int, str, int, int]]:
-    """For five stars down to one: the stars, the same in words, the number of reviews, and their percentage."""
+def rating_bars(product_id: int) -> tuple[Bar, ...]:
+    """For five stars down to one."""
     counts = queries.rating_counts(product_id)
     total = sum(counts.values()) or 1
-    return [
-        (stars, _in_words(stars), counts.get(stars, 0), round(100 * counts.get(stars, 0) / total))
+    return tuple(
+        Bar(stars=stars, number=counts.get(stars, 0), percent=round(100 * counts.get(stars, 0) / total))
         for stars in (5, 4, 3, 2, 1)
-    ]
-
-
-def _in_words(stars: int) -> str:
-    return ngettext("%(stars)s star", "%(stars)s stars", stars) % {"stars": stars}
+    )
 
 
 def facts(view: ProductPage) -> list[tuple[str, str]]:

@@ -20,14 +20,16 @@ from django.utils.translation import gettext as _
 from shop_orders.contrib.pages.templatetags.shop_orders_pages import address_lines, money, percent, plain, price
 
 from storefront.cards import Card, PriceTag
+from storefront.filters import Facet
+from storefront.offers import Bar
 from storefront.pictures import Picture
 
 register = template.Library()
 for shared in (address_lines, money, percent, plain, price):
     register.filter(shared)
 
-KEPT_CARDS = 0 if settings.DEBUG else 4096
-"""The number of cards that each process keeps as HTML, about 8 MB."""
+KEPT = 0 if settings.DEBUG else 4096
+"""The number of pieces of a kind that each process keeps as HTML. Cards take about 8 MB."""
 
 FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
 """How a picture at the top of a page is loaded, and any other."""
@@ -54,6 +56,11 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def stars(rating: Decimal | float) -> SafeString:
     """Five stars, and the number as text for screen readers."""
+    return _stars(rating, get_language())
+
+
+@lru_cache(maxsize=KEPT)
+def _stars(rating: Decimal | float, _language: str | None) -> SafeString:
     marks = _marks(round(float(rating) * 2))
     text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
     return format_html('<span class="stars">{}</span><span class="visually-hidden">{}</span>', marks, text)
@@ -77,6 +84,11 @@ def _star(halves: int) -> SafeString:
 @register.simple_tag
 def rating(average: Decimal, count: int) -> SafeString:
     """The stars of a product with its number of reviews."""
+    return _rating(average, count, get_language())
+
+
+@lru_cache(maxsize=KEPT)
+def _rating(average: Decimal, count: int, _language: str | None) -> SafeString:
     text = ngettext("%(count)s review", "%(count)s reviews", count) % {"count": count}
     return format_html(
         '<span class="rating">{}<span aria-hidden="true">({})</span><span class="visually-hidden">{}</span></span>',
@@ -87,12 +99,34 @@ def rating(average: Decimal, count: int) -> SafeString:
 
 
 @register.simple_tag
+def facet(facet: Facet) -> SafeString:
+    """The values of an attribute to choose from. As the HTML of a card, theirs is never out of date."""
+    return _facet(facet, get_language())
+
+
+@lru_cache(maxsize=KEPT)
+def _facet(facet: Facet, _language: str | None) -> SafeString:
+    return render_to_string("storefront/parts/facet.html", {"facet": facet})
+
+
+@register.simple_tag
+def rating_bars(bars: tuple[Bar, ...]) -> SafeString:
+    """The number of reviews by stars. As the HTML of a card, it is never out of date."""
+    return _rating_bars(bars, get_language())
+
+
+@lru_cache(maxsize=KEPT)
+def _rating_bars(bars: tuple[Bar, ...], _language: str | None) -> SafeString:
+    return render_to_string("storefront/parts/rating_bars.html", {"bars": bars})
+
+
+@register.simple_tag
 def card(card: Card, *, eager: bool = False) -> SafeString:
     """A product in a list. Its HTML is cached by all values that it shows, so it is never out of date."""
     return _card(card, get_language(), eager)
 
 
-@lru_cache(maxsize=KEPT_CARDS)
+@lru_cache(maxsize=KEPT)
 def _card(card: Card, _language: str | None, eager: bool) -> SafeString:  # noqa: FBT001
     return render_to_string("storefront/parts/card.html", {"card": card, "eager": eager})
 

@@ -59,4 +59,4 @@ def test_statements_of_a_cart_do_not_grow_with_its_lines(many, visitor):
         with CaptureQueriesContext(connection) as statements:
             visitor.client.get("/cart/")
         counts.append(len(statements))
-    assert counts == [6, 6, 6]
+    assert counts == [4, 4, 4]

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 import shop_orders as orders
+from django import forms
 from django.conf import settings as project
 from django.test import Client
+from django.test.html import parse_html
 from django.urls import clear_script_prefix, get_resolver, set_script_prefix
 from django.utils import translation
 from shop_orders import form_tokens, guest_links, lifecycle, payments
 from shop_orders.contrib import pages as package
 from shop_orders.contrib.pages import countries, texts
 from shop_orders.contrib.pages.checks import check_site
-from shop_orders.contrib.pages.forms import CheckoutForm
+from shop_orders.contrib.pages.forms import CheckoutForm, FindOrderForm, LongSelect
 from shop_orders.contrib.pages.signals import order_link_asked
 from shop_orders.exceptions import ProviderUnavailable
 from shop_orders.models import IncomingPayment, Order
@@ -425,6 +427,31 @@ def test_form_has_the_countries_of_the_site_first(shop_settings):
     assert [code for code, _name in form.fields["country"].choices][:3] == ["UG", "XK", "AF"]
     assert form.initial.get("country", form.fields["country"].initial) == "UG"
     assert len(countries.choices()) == len(set(dict(countries.choices())))
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("chosen", ["KE", "CI", "", None, '"><script>'])
+def test_long_choice_is_written_as_that_of_django(language, chosen):
+    """The quoted name of Côte d'Ivoire, no choice, and one that is not offered are among them."""
+    with translation.override(language):
+        choices = countries.choices(["KE"])
+        written = [
+            kind({"autocomplete": "country"}, choices=choices).render("country", chosen, {"id": "id_country"})
+            for kind in (LongSelect, forms.Select)
+        ]
+    assert parse_html(written[0]) == parse_html(written[1])
+    assert ("Kenya" in written[0]) is (language == "en")
+
+
+def test_long_choice_may_have_groups():
+    html = LongSelect(choices=[("Near", [("KE", "Kenya")]), ("Far", [("DE", "Germany")])]).render("country", "DE")
+    assert html.count("<optgroup") == 2
+    assert 'value="DE" selected' in html
+
+
+def test_forms_share_one_template_engine():
+    """To load an engine takes five milliseconds."""
+    assert CheckoutForm().renderer.engine is FindOrderForm().renderer.engine
 
 
 def test_pages_are_german_for_germans(shopper, settings):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from shop_orders.conf import app_settings
@@ -263,11 +265,17 @@ NAMES = {
 }
 
 
-def choices(first: Iterable[str] | None = None) -> list[tuple[str, Any]]:
+def choices(first: Iterable[str] | None = None) -> list[tuple[str, str]]:
     """The countries of ``first``, by default PHONE_REGIONS, then the others by name."""
-    top = list(dict.fromkeys(app_settings.PHONE_REGIONS if first is None else first))
-    others = sorted(((code, name) for code, name in NAMES.items() if code not in top), key=lambda row: _folded(row[1]))
-    return [*((code, name_of(code)) for code in top), *others]
+    top = dict.fromkeys(app_settings.PHONE_REGIONS if first is None else first)
+    return list(_choices(tuple(top), get_language()))
+
+
+@lru_cache(maxsize=100)
+def _choices(top: tuple[str, ...], _language: str | None) -> tuple[tuple[str, str], ...]:
+    names = {code: str(name) for code, name in NAMES.items()}
+    others = sorted((row for row in names.items() if row[0] not in top), key=lambda row: _folded(row[1]))
+    return *((code, names.get(code, code)) for code in top), *others
 
 
 def name_of(code: str) -> Any:
@@ -275,6 +283,6 @@ def name_of(code: str) -> Any:
     return NAMES.get(code, code)
 
 
-def _folded(name: Any) -> str:
+def _folded(name: str) -> str:
     """A name for sorting: letters with accents are sorted as those without."""
-    return unicodedata.normalize("NFKD", str(name)).casefold()
+    return unicodedata.normalize("NFKD", name).casefold()

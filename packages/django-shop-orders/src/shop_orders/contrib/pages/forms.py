@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.renderers import DjangoTemplates
+from django.forms.utils import flatatt
 from django.template import loader
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -35,8 +39,29 @@ class FieldRenderer(DjangoTemplates):
 class ShopForm(forms.Form):
     """A form whose fields are written by ``shop_orders_pages/field.html``."""
 
-    default_renderer = FieldRenderer
+    default_renderer = FieldRenderer()  # one for all forms: a new one loads its template engine again
     required_css_class = "required"
+
+
+class LongSelect(forms.Select):
+    """A choice of hundreds, such as that of countries. Django's widget renders a template for each of them."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        choices = list(self.choices)
+        if any(isinstance(label, list | tuple) for _code, label in choices):  # groups of choices
+            return super().render(name, value, attrs, renderer)
+        texts = tuple((str(code), str(label)) for code, label in choices)
+        chosen = "" if value is None else str(value)
+        options = _options(texts, chosen if chosen in dict(texts) else None)
+        return format_html(
+            "<select{}>{}</select>", flatatt(self.build_attrs({**self.attrs, "name": name}, attrs)), options
+        )
+
+
+@lru_cache(maxsize=100)
+def _options(choices: tuple[tuple[str, str], ...], chosen: str | None) -> SafeString:
+    rows = ((code, " selected" if code == chosen else "", label) for code, label in choices)
+    return format_html_join("", '<option value="{}"{}>{}</option>', rows)
 
 
 def text(label: Any, *, max_length: int = 200, required: bool = True, autocomplete: str = "", **options: Any) -> Any:
@@ -84,7 +109,7 @@ class AddressFields(ShopForm):
     city = text(gettext_lazy("Town or city"), max_length=100, autocomplete="address-level2")
     region = text(gettext_lazy("County or region"), max_length=100, required=False, autocomplete="address-level1")
     postal_code = text(gettext_lazy("Postal code"), max_length=20, required=False, autocomplete="postal-code")
-    country = forms.ChoiceField(label=gettext_lazy("Country"), widget=forms.Select({"autocomplete": "country"}))
+    country = forms.ChoiceField(label=gettext_lazy("Country"), widget=LongSelect({"autocomplete": "country"}))
 
     ADDRESS = ("line1", "line2", "city", "region", "postal_code", "country")
 
