@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection, models
 
-BATCH = 200
-"""Copies of each row that one statement writes."""
+BATCH = 100_000
+"""About as many rows are written by one statement."""
 
 Shifts = dict[type[models.Model], int]
 """How far the keys of a table's copies are apart: its greatest key."""
 
 
-def add(tables: Sequence[type[models.Model]], *, copies: int, apart: timedelta) -> None:
-    """Copy every row of the tables ``copies`` times. Each copy is ``apart`` earlier than the one before.
+def add(wanted: Mapping[type[models.Model], int], *, apart: timedelta) -> None:
+    """Copy every row of the tables, as often as ``wanted`` says. Each copy is ``apart`` earlier than the one before.
 
     What refers to a row of these tables refers to the copy with the same number. A text that must be unique ends with
     that number. Any other reference that must be unique becomes NULL.
     """
-    shifts = {model: model._default_manager.aggregate(key=models.Max("pk"))["key"] or 0 for model in tables}
-    for model in tables:
+    shifts = {model: model._default_manager.aggregate(key=models.Max("pk"))["key"] or 0 for model in wanted}
+    for model, copies in wanted.items():
         table, key = model._meta.db_table, model._meta.pk.column
+        step = max(BATCH // (model._default_manager.count() or 1), 1)
         with connection.cursor() as cursor:
-            for first in range(1, copies + 1, BATCH):
-                last = min(first + BATCH - 1, copies)
+            cursor.execute("SET statement_timeout = 0")
+            for first in range(1, copies + 1, step):
+                last = min(first + step - 1, copies)
                 cursor.execute(_statement(model, shifts, apart), [shifts[model], first, last])
+                print(f"\r{table}: {last:,} of {copies:,} copies", end="", flush=True)
             cursor.execute(f"SELECT setval(pg_get_serial_sequence(%s, %s), max({key})) FROM {table}", [table, key])
-        print(f"{table}: {copies:,} copies", flush=True)
+        print(flush=True)
 
 
 def _statement(model: type[models.Model], shifts: Shifts, apart: timedelta) -> str:
