@@ -44,7 +44,7 @@ def days_pass(make_due):
 
     def pass_by():
         Order.objects.update(expires_at=timezone.now() - timedelta(days=5))
-        for _run in range(12):
+        for _run in range(9):
             make_due()
             payments.reconcile()
             payments.send_due_refunds()

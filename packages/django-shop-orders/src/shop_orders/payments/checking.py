@@ -26,6 +26,8 @@ CALLBACK_AFTER = timedelta(minutes=10)
 """The result of a start that cannot be repeated may arrive for this long after the attempt has ended."""
 MAX_FAILED_CHECKS = 8
 """After this many failed checks, about half a day, a payment is shown to staff."""
+KEPT_FOR = timedelta(days=2)
+"""An order that is overdue for longer is not kept by a payment that its provider reports but fails to close."""
 
 
 def check(payment: Payment) -> Payment:
@@ -42,7 +44,7 @@ def check(payment: Payment) -> Payment:
             watching.schedule_unchanged(payment)  # for as long as it would be asked about if it were there
         show_removed(payment)
         raise ProviderUnavailable from error
-    except ProviderUnavailable:
+    except Exception:  # a provider with a fault is shown as one that does not respond
         if payment.checks > MAX_FAILED_CHECKS:
             _show_if_open(payment, _("%(provider)s does not report the state of this payment."))
         raise
@@ -51,6 +53,8 @@ def check(payment: Payment) -> Payment:
 def end(payment: Payment) -> Payment:
     """``check`` for a payment whose order is overdue: an attempt that is still open is closed, if possible.
 
+    One that cannot be closed does not keep its order for longer than KEPT_FOR. It stays watched.
+
     Raises:
         ProviderUnavailable: the state is not known.
     """
@@ -58,7 +62,13 @@ def end(payment: Payment) -> Payment:
     if payment.is_open and not payment.provider_reference and not payment.unknown_starts:
         return states.apply_state(payment.pk, PaymentState(status="cancelled"))
     if payment.status == Status.PENDING and payment.provider_reference and not is_running(payment):
-        return closing.close(payment)
+        try:
+            return closing.close(payment)
+        except Exception:
+            expires_at = payment.order.expires_at
+            if expires_at is None or expires_at > timezone.now() - KEPT_FOR:
+                raise
+            logger.exception("A payment of an overdue order cannot be closed at %s", payment.provider)
     return payment
 
 
@@ -166,4 +176,5 @@ def _show_if_open(payment: Payment, why: str) -> None:
     if payment.is_open and payment.error != message[:500]:
         payment.error = message[:500]
         payment.save(update_fields=["error", "updated_at"])
-        events.record(order, "payment_unknown", is_public=False, message=message)
+        if not order.events.filter(kind="payment_unknown", message=message).exists():
+            events.record(order, "payment_unknown", is_public=False, message=message)

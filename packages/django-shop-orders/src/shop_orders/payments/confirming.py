@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 Outcome = ProviderEvent.Outcome
 MAX_ATTEMPTS = 8
 """After this many attempts, about half a day, an event is shown to staff."""
+MAX_FAILURES = 20
+"""The same for an event whose provider does not respond: about four days."""
 
 
 def confirm(event: ProviderEvent) -> bool:
@@ -25,11 +27,10 @@ def confirm(event: ProviderEvent) -> bool:
     fetched_at = timezone.now()
     try:
         state = inquiries.ask(event.payment, reference=event.provider_reference)
-    except UnknownPaymentProvider:
-        if event.attempts >= MAX_ATTEMPTS:  # it may only be missing from the settings for a while
-            inbox.give_up(event.pk, with_payment=True)
-        return False
-    except ProviderUnavailable:
+    except Exception as error:
+        _give_up_in_time(event, is_removed=isinstance(error, UnknownPaymentProvider))
+        if not isinstance(error, ProviderUnavailable | UnknownPaymentProvider):
+            raise
         logger.warning("Payment provider %s does not respond", event.provider)
         return False
     if state is None and event.kind in (*inbox.REFUND_KINDS, disputes.KIND):
@@ -39,6 +40,12 @@ def confirm(event: ProviderEvent) -> bool:
     if event.attempts >= MAX_ATTEMPTS:
         inbox.give_up(event.pk, with_payment=state is None)
     return False
+
+
+def _give_up_in_time(event: ProviderEvent, *, is_removed: bool) -> None:
+    """Show staff an event whose provider was removed from the settings, or does not respond for a long time."""
+    if event.attempts >= (MAX_ATTEMPTS if is_removed else MAX_FAILURES):
+        inbox.give_up(event.pk, with_payment=is_removed)
 
 
 def reconsider(row_id: int) -> bool:

@@ -73,6 +73,9 @@ def check_refund(refund_id: int) -> Refund:
         )
     except (PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider) as error:
         problem = str(error)[:500]
+    except Exception as error:
+        waiting.update(error=type(error).__name__)  # the error's text may contain a secret
+        raise
     if result is not None and result.status != "pending":
         return _record_result(refund_id, result)
     if result is None and not problem:
