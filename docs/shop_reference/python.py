@@ -91,7 +91,9 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "tracking": "Tracking of refunds_of",
         "guest_links": "token_for is_valid",
-        "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget connect",
+        "pages": (
+            "current_cart current_view own_cart own_order product_name add_to_cart cart cart_token forget connect"
+        ),
         "pricing": "price tax_at",
         "pricing.parts": "amount_of_lines amount_of_shipping tax_lines_of",
         "events": "order_payload announce_due muted",

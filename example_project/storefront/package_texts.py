@@ -222,6 +222,7 @@ ERRORS = [
     gettext_noop("An address book holds at most %(most)s addresses. Delete one first."),
 ]
 OPTIONS = [
+    gettext_noop("“%(product)s” cannot be ordered at the moment. Remove it, or try again later."),
     gettext_noop("“%(product)s” takes no options. Add it without options."),
     gettext_noop("“%(product)s” has no option “%(option)s”. It takes: %(names)s."),
     gettext_noop("At most %(quantity)s of “%(product)s” can be ordered. Lower the quantity."),

@@ -86,6 +86,7 @@ def place_order(
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock, TooManyLines: the cart cannot be ordered as it is.
+        ProductUnreadable: the product source has a fault. It was logged.
         PricingFailed: a pricing hook failed, or its charges do not add up.
         TotalChanged: the total is not ``expected_total``.
         PaymentNotPossible: the order lacks what the provider needs.

@@ -75,6 +75,16 @@ class UnknownProduct(InvalidInput):
         super().__init__(_("There is no product “%(ref)s” on sale.") % {"ref": ref}, extra={"product": ref})
 
 
+class ProductUnreadable(ShopOrdersError):
+    """The product source failed to read a product."""
+
+    code = "product_unreadable"
+
+    def __init__(self, ref: str, *, name: str = "") -> None:
+        message = _("“%(product)s” cannot be ordered at the moment. Remove it, or try again later.")
+        super().__init__(message % {"product": name or ref}, extra={"product": ref})
+
+
 class UnknownLine(InvalidInput):
     code = "unknown_line"
 

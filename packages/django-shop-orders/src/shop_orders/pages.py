@@ -17,6 +17,7 @@ from shop_core.db.transactions import outside_event_loop
 from shop_orders import carts, customers, guest_links
 from shop_orders.exceptions import Busy, CartNotFound
 from shop_orders.models import Cart, Order
+from shop_orders.product_sources.reading import read
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +87,12 @@ def add_to_cart(
     if new_token:
         remember(response, new_token, secure=request.is_secure())
     return cart
+
+
+def product_name(ref: str) -> str:
+    """The name of a product; its ref if it cannot be bought, or if the product source has a fault."""
+    product = read([ref]).get(ref) if ref else None
+    return ref if product is None else product.name
 
 
 def remember(response: HttpResponseBase, token: str, *, secure: bool) -> None:

@@ -73,6 +73,7 @@ MEANINGS: Mapping[str, str] = {
     "payment_provider_unavailable": "The provider does not respond. Repeat the request after Retry-After.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
     "pricing_failed": "A pricing hook of the shop, `hook`, failed or does not add up. It was logged for the shop.",
+    "product_unreadable": "The shop cannot read `product` at the moment. It was logged for the shop.",
     "products_gone": "`products` are no longer on sale. Remove them from the cart.",
     "refund_by_hand": "`payment_provider` was removed. Send the money back yourself, then call record-refund.",
     "refund_too_large": "`refundable` has the amount that can be refunded.",

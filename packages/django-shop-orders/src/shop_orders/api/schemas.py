@@ -107,9 +107,9 @@ class CartLineOut(TaxedOut):
     url: str
     image: str
     changes: list[str]
-    """gone, price_changed, short, too_many or options_refused."""
+    """gone, unreadable, price_changed, short, too_many or options_refused."""
     problem: str
-    """Why it has too many units, or why its options are refused; otherwise ""."""
+    """Why it is unreadable, has too many units, or why its options are refused; otherwise ""."""
 
 
 class ChargeOut(TaxedOut):

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 
 from shop_orders.exceptions import InvalidOptions
-from shop_orders.product_sources import SourceProduct, product_source
-from shop_orders.product_sources.facts import options_of, refuses_options
+from shop_orders.product_sources import SourceProduct
+from shop_orders.product_sources.facts import options_of
+from shop_orders.product_sources.reading import refuses_options
 
 
 def check(product: SourceProduct, options: Mapping[str, str]) -> None:
@@ -16,6 +17,7 @@ def check(product: SourceProduct, options: Mapping[str, str]) -> None:
 
     Raises:
         InvalidOptions: the product does not take one of them, or the source refuses them.
+        ProductUnreadable: the source has a fault.
     """
     takes = options_of(product)
     if options and not takes:
@@ -25,5 +27,5 @@ def check(product: SourceProduct, options: Mapping[str, str]) -> None:
         message = _("“%(product)s” has no option “%(option)s”. It takes: %(names)s.")
         values = {"product": product.name, "option": unknown[0], "names": ", ".join(takes)}
         raise InvalidOptions(message % values, ref=product.ref, takes=takes)
-    if takes and (why := refuses_options(product_source(), product.ref, options)):
+    if takes and (why := refuses_options(product, options)):
         raise InvalidOptions(why, ref=product.ref, takes=takes)

@@ -18,6 +18,7 @@ from shop_orders.exceptions import (
     CartClosed,
     InsufficientStock,
     InvalidQuantity,
+    ProductUnreadable,
     TooManyLines,
     UnknownLine,
     UnknownProduct,
@@ -25,8 +26,9 @@ from shop_orders.exceptions import (
 from shop_orders.models import Cart, CartItem, Customer, texts
 from shop_orders.models import options as line_options
 from shop_orders.pricing import Draft
-from shop_orders.product_sources import SourceProduct, product_source
+from shop_orders.product_sources import SourceProduct
 from shop_orders.product_sources.facts import most_of, options_of, stock_of
+from shop_orders.product_sources.reading import read, read_one
 from shop_orders.transactions import in_transaction
 
 
@@ -43,6 +45,7 @@ def add_item(cart: Cart, ref: str, quantity: int = 1, *, options: Mapping[str, s
 
     Raises:
         UnknownProduct: the product is not on sale.
+        ProductUnreadable: the product source has a fault. It was logged.
         InvalidOptions: the product does not take these options, or they are not possible.
         InvalidQuantity: the quantity is not above zero, or the cart would have more units of the product than
             MAX_QUANTITY or than its source allows.
@@ -65,7 +68,8 @@ def add_to_cart(
     its token, otherwise "". No cart is opened if the product cannot be added.
 
     Raises:
-        CartNotFound, UnknownProduct, InvalidOptions, InvalidQuantity, InsufficientStock: as in ``find`` and
+        CartNotFound: as in ``find``.
+        UnknownProduct, ProductUnreadable, InvalidOptions, InvalidQuantity, InsufficientStock, TooManyLines: as in
             ``add_item``.
     """
     found = Contents(customer=customer, cart=find(customer=customer, token=token))
@@ -79,7 +83,9 @@ def add_and_view(
 ) -> tuple[CartView, str]:
     """``add_to_cart`` for callers that show the cart afterwards: the products are fetched once."""
     _check_ref(ref)
-    products = product_source().fetch([ref, *(item.product_ref for item in known.items)], customer=known.customer)
+    products = read([ref, *(item.product_ref for item in known.items)], customer=known.customer)
+    if ref in products.unreadable:
+        raise ProductUnreadable(ref)
     product = products.get(ref)
     if product is None:
         raise UnknownProduct(ref)
@@ -105,7 +111,7 @@ def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
     Raises:
         UnknownProduct: the product is not in the cart, or not on sale any more.
         AmbiguousLine: several lines have the product. Call ``set_line_quantity``.
-        InvalidQuantity, InsufficientStock, CartClosed: as in ``add_item``.
+        ProductUnreadable, InvalidQuantity, InsufficientStock, CartClosed: as in ``add_item``.
     """
     _check_ref(ref)
     _refuse_negative(quantity)
@@ -122,7 +128,7 @@ def set_line_quantity(cart: Cart, line: str, quantity: int) -> CartItem | None:
     Raises:
         UnknownLine: the cart has no such line.
         UnknownProduct: its product is not on sale any more.
-        InvalidQuantity, InsufficientStock, CartClosed: as in ``add_item``.
+        ProductUnreadable, InvalidQuantity, InsufficientStock, CartClosed: as in ``add_item``.
     """
     _refuse_negative(quantity)
     items = list(lock(cart).items.all())
@@ -182,7 +188,7 @@ def _check_ref(ref: str) -> None:
 
 def _product(customer: Customer | None, ref: str) -> SourceProduct:
     _check_ref(ref)
-    product = product_source().fetch([ref], customer=customer).get(ref)
+    product = read_one(ref, customer=customer)
     if product is None:
         raise UnknownProduct(ref)
     return product

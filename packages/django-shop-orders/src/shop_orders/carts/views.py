@@ -11,22 +11,23 @@ from django.utils.translation import gettext as _
 
 from shop_orders.carts import choices, queries, refusals
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import InvalidOptions, InvalidQuantity, ShopOrdersError
+from shop_orders.exceptions import InvalidOptions, InvalidQuantity, ProductUnreadable, ShopOrdersError
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.models import options as line_options
 from shop_orders.models.lines import line_keys
 from shop_orders.pricing import Contact, Draft, DraftLine, Taxed, price
-from shop_orders.product_sources import SourceProduct, product_source
+from shop_orders.product_sources import SourceProduct
 from shop_orders.product_sources.facts import groups_of, most_of, named_once, needs_delivery, options_of, stock_of
+from shop_orders.product_sources.reading import Products, read
 
-REFUSED = frozenset({"gone", "short", "too_many", "options_refused"})
+REFUSED = frozenset({"gone", "unreadable", "short", "too_many", "options_refused"})
 """The changes with which a cart cannot be ordered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineView:
-    """A line of a cart as it is now. ``changes`` has ``gone``, ``price_changed``, ``short``, ``too_many`` or
-    ``options_refused``."""
+    """A line of a cart as it is now. ``changes`` has ``gone``, ``unreadable``, ``price_changed``, ``short``,
+    ``too_many`` or ``options_refused``."""
 
     product: str
     sku: str
@@ -38,15 +39,15 @@ class LineView:
     available: int | None
     changes: tuple[str, ...]
     source_product: SourceProduct | None
-    """The product as its source sells it now; None when it is gone."""
+    """The product as its source sells it now; None when it is gone or unreadable."""
     taxed: Taxed | None
-    """Its discount, net amount and tax; None when it is gone, or when pricing failed."""
+    """Its discount, net amount and tax; None when it is gone or unreadable, or when pricing failed."""
     line: str = ""
     """Its public id, for ``set_line_quantity`` and ``remove_line``."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The texts that the buyer typed, by their names."""
     problem: ShopOrdersError | None = None
-    """Why it has ``too_many`` units, or why its options are refused."""
+    """Why it is unreadable, has ``too_many`` units, or why its options are refused."""
 
     @property
     def options_text(self) -> str:
@@ -147,7 +148,7 @@ def view(
     """
     if items is None:
         items = queries.items_of(cart) if cart is not None else []
-    products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
+    products = read([item.product_ref for item in items], customer=customer) if items else Products()
     draft = Draft(
         lines=draft_lines(items, products),
         currency=app_settings.CURRENCY,
@@ -163,7 +164,7 @@ def view(
 def show(
     cart: Cart | None,
     items: Sequence[CartItem],
-    products: Mapping[str, SourceProduct],
+    products: Products,
     draft: Draft,
     *,
     is_complete: bool = False,
@@ -180,7 +181,7 @@ def show(
     lines = tuple(
         _line_view(item, products[item.product_ref], next(taxed, None), units)
         if item.product_ref in products
-        else _gone_view(item)
+        else _missing_view(item, is_gone=item.product_ref not in products.unreadable)
         for item in items
     )
     is_asked = bool(draft.lines) and pricing_error is None and not is_complete
@@ -240,7 +241,8 @@ def _units(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> 
     return _Units(of_product, of_stock, app_settings.MAX_QUANTITY)
 
 
-def _gone_view(item: CartItem) -> LineView:
+def _missing_view(item: CartItem, *, is_gone: bool) -> LineView:
+    """A line without a product: it is gone, or the source failed to read it."""
     return LineView(
         product=item.product_ref,
         sku="",
@@ -250,11 +252,12 @@ def _gone_view(item: CartItem) -> LineView:
         price_when_added=item.price_when_added,
         line_total=None,
         available=0,
-        changes=("gone",),
+        changes=("gone" if is_gone else "unreadable",),
         source_product=None,
         taxed=None,
         line=item.line,
         options=item.options,
+        problem=None if is_gone else ProductUnreadable(item.product_ref, name=item.name),
     )
 
 
@@ -276,6 +279,9 @@ def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None, unit
             choices.check(product, item.options)
         except InvalidOptions as error:
             changes.append("options_refused")
+            problem = error
+        except ProductUnreadable as error:
+            changes.append("unreadable")
             problem = error
     return LineView(
         product=product.ref,

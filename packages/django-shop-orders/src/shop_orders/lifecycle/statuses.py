@@ -26,6 +26,7 @@ from shop_orders.models import (
 from shop_orders.payment_providers import awaits_online_payment, label_of
 from shop_orders.product_sources import product_source
 from shop_orders.product_sources.facts import named_once
+from shop_orders.product_sources.reading import read
 from shop_orders.transactions import in_transaction
 
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
@@ -142,7 +143,7 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines)
     update_after_credit(order, by=by)
     if short := product_source().reserve(quantities, reference=order.stock_reference):
-        raise GoodsGone(named_once(short, product_source().fetch(short)))
+        raise GoodsGone(named_once(short, read(short)))
     return order
 
 

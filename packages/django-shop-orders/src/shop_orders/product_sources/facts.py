@@ -40,9 +40,3 @@ def named_once(shortages: Mapping[str, int], products: Mapping[str, Any]) -> dic
     for ref in shortages:
         found.setdefault(stock_of(products[ref]) if ref in products else ref, ref)
     return {ref: shortages[ref] for ref in found.values()}
-
-
-def refuses_options(source: Any, ref: str, options: Mapping[str, str]) -> str:
-    """Why the source does not accept these options, for the buyer; "" if it does."""
-    method = getattr(source, "refuses_options", None)
-    return "" if method is None else str(method(ref, options) or "")

@@ -85,6 +85,7 @@ CARTS = [
     gettext_noop("At most %(quantity)s of “%(product)s” can be ordered. Lower the quantity."),
     gettext_noop("At most %(most)d different products can be in a cart. Order some of them first."),
     gettext_noop("The total is larger than the shop can handle. Split it into several orders."),
+    gettext_noop("“%(product)s” cannot be ordered at the moment. Remove it, or try again later."),
     gettext_noop("“%(product)s” takes no options. Add it without options."),
     gettext_noop("“%(product)s” has no option “%(option)s”. It takes: %(names)s."),
     gettext_noop("Enter at most %(most)d options."),

@@ -14,7 +14,6 @@ from shop_orders.contrib.pages import refusals
 from shop_orders.contrib.pages.views.base import Page
 from shop_orders.exceptions import InvalidQuantity, ShopOrdersError
 from shop_orders.models import Cart
-from shop_orders.product_sources import product_source
 
 OPTION = "option."
 """The names of fields with an option of a line begin with it."""
@@ -44,7 +43,7 @@ class AddToCart(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         ref, response = ref_of(request), self.response()
-        name = name_of(ref)
+        name = pages.product_name(ref)
         try:
             quantity = quantity_of(request, default=1)
             cart = pages.add_to_cart(request, response, ref, quantity, options=options_of(request))
@@ -85,7 +84,7 @@ class ChangeCart(Page):
                 quantity = 0 if "remove" in request.POST else quantity_of(request)
                 _change(cart, line, ref, quantity)
             except ShopOrdersError as error:
-                messages.error(request, refusals.sentence(error, {ref: name_of(ref)}))
+                messages.error(request, refusals.sentence(error, {ref: pages.product_name(ref)}))
             else:
                 self.changed(request.POST.get("name", "")[:200] or ref, is_removed=quantity == 0)
         return redirect("shop_orders_pages:cart")
@@ -143,12 +142,6 @@ def quantity_of(request: HttpRequest, *, default: int | None = None) -> int:
     if not (text.isascii() and text.isdigit()):
         raise InvalidQuantity(_("Enter the quantity as a whole number."))
     return int(text) if len(text) < len(str(MOST)) else MOST
-
-
-def name_of(ref: str) -> str:
-    """The name of a product, or its reference if it is not sold."""
-    product = product_source().fetch([ref]).get(ref) if ref else None
-    return product.name if product is not None else ref
 
 
 def _back(request: HttpRequest) -> str:

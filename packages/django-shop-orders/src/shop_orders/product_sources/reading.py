@@ -1,0 +1,167 @@
+"""Reads products from the source of the site, so that a fault of the source leaves the rest of a cart usable."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.utils.functional import Promise
+from shop_core.db.rows import UNSAFE
+from shop_core.exceptions import Busy
+from shop_core.money import MAX_AMOUNT, quantise
+
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import ProductUnreadable
+from shop_orders.models import OrderLine, texts
+from shop_orders.product_sources import product_source
+from shop_orders.product_sources.base import SourceProduct
+from shop_orders.product_sources.facts import groups_of, most_of, needs_delivery, options_of, stock_of
+
+logger = logging.getLogger(__name__)
+
+MAX_FAULTS = 20
+"""After so many products that cannot be read one by one, the others of the cart are not tried."""
+MAX_WEIGHT = 10**8
+"""The column of an order's line has 12 digits, 4 of them decimals."""
+
+
+class Products(dict[str, SourceProduct]):
+    """The products that are on sale, by their refs. ``unreadable`` has the refs that the source failed to read."""
+
+    unreadable: frozenset[str] = frozenset()
+
+
+def read(refs: Iterable[str], *, customer: object | None = None) -> Products:
+    """The products that can be bought. If the source raises, each product is read by itself, so that one that cannot
+    be read does not hide the others. Faults are logged; errors of the database are not caught."""
+    wanted = list(dict.fromkeys(refs))
+    try:
+        return _usable(_fetch(wanted, customer))
+    except (DatabaseError, Busy):
+        raise
+    except Exception:
+        logger.exception("`fetch` of PRODUCT_SOURCE failed")
+    return _one_by_one(wanted, customer)
+
+
+def _one_by_one(refs: Sequence[str], customer: object | None) -> Products:
+    found: dict[str, SourceProduct] = {}
+    unreadable: list[str] = []
+    for position, ref in enumerate(refs):
+        if len(unreadable) == MAX_FAULTS:
+            unreadable += refs[position:]
+            break
+        try:
+            found |= _fetch([ref], customer)
+        except (DatabaseError, Busy):
+            raise
+        except Exception:  # noqa: BLE001 - the first one was logged with its traceback
+            unreadable.append(ref)
+    if unreadable:
+        logger.error("PRODUCT_SOURCE cannot read %d products: %s", len(unreadable), unreadable[:MAX_FAULTS])
+    products = _usable(found)
+    products.unreadable |= set(unreadable)
+    return products
+
+
+def _fetch(refs: Sequence[str], customer: object | None) -> dict[str, SourceProduct]:
+    return dict(product_source().fetch(refs, customer=customer))
+
+
+def read_one(ref: str, *, customer: object | None = None) -> SourceProduct | None:
+    """A product; None if it cannot be bought.
+
+    Raises:
+        ProductUnreadable: the source has a fault. It was logged.
+    """
+    products = read([ref], customer=customer)
+    if ref in products.unreadable:
+        raise ProductUnreadable(ref)
+    return products.get(ref)
+
+
+def refuses_options(product: SourceProduct, options: Mapping[str, str]) -> str:
+    """Why the source does not accept these options of a product, for the buyer; "" if it does.
+
+    Raises:
+        ProductUnreadable: the source has a fault. It was logged.
+    """
+    method = getattr(product_source(), "refuses_options", None)
+    if method is None:
+        return ""
+    try:
+        return str(method(product.ref, options) or "")
+    except (DatabaseError, Busy):
+        raise
+    except Exception as error:
+        logger.exception("`refuses_options` of PRODUCT_SOURCE failed for %r", product.ref)
+        raise ProductUnreadable(product.ref, name=product.name) from error
+
+
+def _usable(fetched: Mapping[str, SourceProduct]) -> Products:
+    found = Products()
+    unreadable = set()
+    for ref, product in fetched.items():
+        if problem := _problem_of(ref, product):
+            logger.error("PRODUCT_SOURCE returned for %r a product that cannot be sold: %s", ref, problem)
+            unreadable.add(ref)
+        else:
+            found[ref] = product
+    found.unreadable = frozenset(unreadable)
+    return found
+
+
+def _problem_of(ref: str, product: Any) -> str:
+    """What the cart or the order cannot use; "" for a usable product. A property that raises is named."""
+    try:
+        return _problem_of_texts(ref, product) or _problem_of_numbers(product) or _problem_of_details(product)
+    except (DatabaseError, Busy):
+        raise
+    except Exception as error:
+        logger.exception("A product of PRODUCT_SOURCE raised an error: %r", ref)
+        return type(error).__name__
+
+
+def _problem_of_texts(ref: str, product: Any) -> str:
+    if product.ref != ref:
+        return f"its ref is {product.ref!r}"
+    if not isinstance(product.name, str | Promise) or UNSAFE.search(str(product.name)):
+        return f"its name {product.name!r} is not a text that can be stored"
+    for name in ("sku", "tax_class"):
+        text = getattr(product, name)
+        if not isinstance(text, str) or not texts.is_storable(OrderLine, name, text):
+            return f"its {name} {text!r} is not a text that can be stored"
+    for name in ("url", "image"):
+        if not isinstance(getattr(product, name), str):
+            return f"its {name} {getattr(product, name)!r} is not a text"
+    return ""
+
+
+def _problem_of_numbers(product: Any) -> str:
+    price, available, weight, currency = product.unit_price, product.available, product.weight, app_settings.CURRENCY
+    if product.currency != currency:
+        return f"its currency {product.currency!r} is not the shop's, {currency}"
+    if not isinstance(price, Decimal | int) or not 0 <= price <= MAX_AMOUNT:
+        return f"its unit_price {price!r} is not a Decimal from 0 to {MAX_AMOUNT}"
+    if quantise(Decimal(price), currency) != price:
+        return f"its unit_price {price!r} has more decimals than {currency}"
+    if available is not None and not isinstance(available, int):
+        return f"its available {available!r} is not an int"
+    is_number = isinstance(weight, Decimal | int | float)
+    if weight is not None and not (is_number and math.isfinite(weight) and abs(weight) < MAX_WEIGHT):
+        return f"its weight {weight!r} is not a number that can be stored"
+    return ""
+
+
+def _problem_of_details(product: Any) -> str:
+    for name, value in (("line_options", options_of(product)), ("groups", groups_of(product))):
+        if isinstance(value, str) or not all(isinstance(text, str) for text in value):
+            return f"its {name} {value!r} are not a list of texts"
+    most_of(product, app_settings.MAX_QUANTITY)
+    needs_delivery(product)
+    stock_of(product)
+    return ""
