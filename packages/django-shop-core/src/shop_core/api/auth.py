@@ -85,8 +85,9 @@ def check_permission(user: Any, permission: str) -> Any:
 
 def has_credential(request: HttpRequest, auth: Auth) -> bool:
     """Whether the request carries the parameter that this auth declares; other auths of ninja read Authorization."""
-    standard = "Authorization" if isinstance(auth, AuthBase) else ""
-    name: str = getattr(auth, "param_name", getattr(auth, "header", standard))
+    name = getattr(auth, "param_name", "") or getattr(auth, "header", "")
+    if not name and isinstance(auth, AuthBase):
+        name = "Authorization"
     attribute = {"cookie": "COOKIES", "query": "GET"}.get(getattr(auth, "openapi_in", ""), "headers")
     is_there = name in getattr(request, attribute)
     return is_there and (name.lower() != "authorization" or not _is_for_web_server(request, [auth]))
@@ -95,7 +96,7 @@ def has_credential(request: HttpRequest, auth: Auth) -> bool:
 def _is_for_web_server(request: HttpRequest, auths: Sequence[Auth]) -> bool:
     """Whether Authorization has the scheme Basic, and none of these auths may read it. Browsers send it everywhere."""
     may_be_ours = (not isinstance(auth, AuthBase) or getattr(auth, "openapi_scheme", "") == "basic" for auth in auths)
-    return request.headers["Authorization"][:6].lower() == "basic " and not any(may_be_ours)
+    return request.META["HTTP_AUTHORIZATION"][:6].lower() == "basic " and not any(may_be_ours)
 
 
 def _is_session(auth: Auth) -> bool:

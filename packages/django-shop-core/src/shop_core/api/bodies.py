@@ -41,7 +41,7 @@ def check(request: HttpRequest, *, wants_json: bool) -> None:
     if request.content_type != "application/json":
         raise BodyRefused(415, "not_json")
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=refuse_constant, object_pairs_hook=unique_keys)
+        value = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError):
         raise BodyRefused(400, "unreadable_json") from None
     check_value(value)
@@ -88,3 +88,6 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) != len(pairs):
         raise ValueError
     return values
+
+
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant, object_pairs_hook=unique_keys)

@@ -218,8 +218,9 @@ class Problems:
 
     def _as_problem(self, response: HttpResponseBase) -> HttpResponseBase:
         """Turn an error response of the host's exception handlers into a problem document."""
-        is_json = response.get("Content-Type", "").startswith("application/json")
-        if response.status_code < 400 or not is_json or not isinstance(response, HttpResponse):
+        if response.status_code < 400 or not isinstance(response, HttpResponse):
+            return response
+        if not response.get("Content-Type", "").startswith("application/json"):
             return response
         body = json.loads(response.content or "{}")
         detail = body.get("detail", "") if isinstance(body, dict) else ""
