@@ -5,7 +5,7 @@ import ast
 import importlib
 import pkgutil
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -53,6 +53,15 @@ def test_insert_values_returns_a_field_of_the_written_rows():
     found = bulk_queries.insert_values(JobRun, names, values, on_conflict=skip, returning="name")
     assert sorted(found) == ["b", "c"]
     assert sorted(JobRun.objects.values_list(*names)) == values
+
+
+@pytest.mark.django_db
+def test_insert_values_writes_shared_values_into_every_row():
+    moment = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    keys = [("d",), ("e",)]
+    bulk_queries.insert_values(JobRun, ("name",), keys, shared={"last_started_at": moment, "last_error": "broken"})
+    found = JobRun.objects.order_by("name").values_list("name", "last_started_at", "last_error")
+    assert list(found) == [("d", moment, "broken"), ("e", moment, "broken")]
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ psycopg 3 uses COPY, other databases lists of values.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from shop_core.db.rows import MAX_PARAMETERS, chunks, field_of, insert_values_sql
@@ -22,26 +23,25 @@ def insert_values(
     names: Sequence[str],
     rows: Sequence[Sequence[Any]],
     *,
+    shared: Mapping[str, Any] | None = None,
     on_conflict: str = "",
     returning: str = "pk",
 ) -> list[Any]:
-    """Insert rows of plain values, in the order of the field ``names``.
+    """Insert rows of plain values, in the order of the field ``names``. All rows have the ``shared`` values as well.
 
     Returns the ``returning`` field of each row that was written.
     """
     connection = connection_of(model)
+    shared = shared or {}
+    columns = (*names, *shared)
+    common = _converted(connection, [field_of(model, name) for name in shared], shared.values())
     fields = [field_of(model, name) for name in names]
-    size = MAX_PARAMETERS // len(fields)
     found: list[Any] = []
-    for part in chunks(rows, size):
-        values = [
-            value if value is None or type(value) in (str, int) else field.get_db_prep_save(value, connection)
-            for row in part
-            for field, value in zip(fields, row, strict=True)
-        ]
-        sql = insert_values_sql(model, connection.alias, tuple(names), len(part), on_conflict, returning)
+    for part in chunks(rows, MAX_PARAMETERS // len(columns)):
+        values = [[*_converted(connection, fields, row), *common] for row in part]
+        sql = insert_values_sql(model, connection.alias, columns, len(part), on_conflict, returning)
         with connection.cursor() as cursor:
-            cursor.execute(sql, values)
+            cursor.execute(sql, [value for row in values for value in row])
             found += [value for (value,) in cursor.fetchall()]
     return found
 
@@ -111,6 +111,15 @@ def use_one_snapshot(model: type[models.Model]) -> None:
     if connection.vendor == "postgresql" and not connection.savepoint_ids:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+def _converted(connection: Any, fields: Sequence[Any], values: Iterable[Any]) -> list[Any]:
+    """Values for the database. Those of plain types skip the conversion of the fields, which would not change them."""
+    plain = (str, int, UUID) if connection.features.has_native_uuid_field else (str, int)
+    return [
+        value if value is None or type(value) in plain else field.get_db_prep_save(value, connection)
+        for field, value in zip(fields, values, strict=True)
+    ]
 
 
 def _supports_copy(connection: Any) -> bool:

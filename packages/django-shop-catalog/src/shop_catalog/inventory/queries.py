@@ -71,10 +71,22 @@ def lock_stock(skus: Iterable[str]) -> dict[str, StockRow]:
 
 def insert_movements(movements: Sequence[Movement], *, kind: str, reference: str, reason: str, by_id: Any) -> set[int]:
     """Write movements of one kind under one reference. Returns the products whose movement was not yet recorded."""
-    shared = (str(kind), reference, reason, by_id, timezone.now())
-    names = (*Movement._fields, "kind", "reference", "reason", "created_by_id", "created_at")
-    rows = [(*movement, *shared) for movement in movements]
-    return set(insert_values(StockMovement, names, rows, on_conflict=_SKIP_RECORDED, returning="product_id"))
+    shared = {
+        "kind": str(kind),
+        "reference": reference,
+        "reason": reason,
+        "created_by_id": by_id,
+        "created_at": timezone.now(),
+    }
+    found = insert_values(
+        StockMovement,
+        Movement._fields,
+        movements,
+        shared=shared,
+        on_conflict=_SKIP_RECORDED,
+        returning="product_id",
+    )
+    return set(found)
 
 
 def update_counters(changes: Mapping[int, Change]) -> int:
