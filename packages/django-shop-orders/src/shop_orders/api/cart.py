@@ -46,21 +46,6 @@ def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     return _represent(carts.find(customer=customer, token=x_cart_token), customer)
 
 
-@router.get(
-    "/cart/payment_providers/",
-    response={200: list[PaymentProviderOut], **responses(401, 403, 404)},
-    auth=auth.optional,
-    openapi_extra=OPTIONAL_SECURITY,
-    operation_id="list_payment_providers",
-    summary="The ways to pay the cart: which are possible, why not, and what they need",
-)
-def list_payment_providers(request: HttpRequest, x_cart_token: CartToken) -> list[PaymentProviderOut]:
-    customer = auth.customer_or_guest(request)
-    draft = carts.view(carts.find(customer=customer, token=x_cart_token), customer=customer).draft
-    choices = payments.provider_choices(amount=draft.total, currency=draft.currency)
-    return [representations.provider_choice(choice, draft.currency) for choice in choices]
-
-
 @router.post(
     "/cart/add_item/",
     response={200: CartOut, **responses(401, 403, 404, 409)},
@@ -208,3 +193,18 @@ def merge(request: HttpRequest, x_cart_token: CartToken) -> MergeOut:
     customer = auth.customer(request)
     report = carts.merge(x_cart_token, customer=customer)
     return representations.merge(report, carts.view(report.cart, customer=customer))
+
+
+@router.get(
+    "/cart/payment_providers/",
+    response={200: list[PaymentProviderOut], **responses(401, 403, 404)},
+    auth=auth.optional,
+    openapi_extra=OPTIONAL_SECURITY,
+    operation_id="list_payment_providers",
+    summary="The ways to pay the cart: which are possible, why not, and what they need",
+)
+def list_payment_providers(request: HttpRequest, x_cart_token: CartToken) -> list[PaymentProviderOut]:
+    customer = auth.customer_or_guest(request)
+    draft = carts.view(carts.find(customer=customer, token=x_cart_token), customer=customer).draft
+    choices = payments.provider_choices(amount=draft.total, currency=draft.currency)
+    return [representations.provider_choice(choice, draft.currency) for choice in choices]

@@ -5,6 +5,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from pydantic import BaseModel
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
+from shop_core.api.views import make_non_atomic
 
 from shop_orders import payments, visitors
 from shop_orders.api import auth, idempotency, representations
@@ -12,6 +13,9 @@ from shop_orders.api.orders import OrderTokenHeader, OrderTokenQuery, own_order
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import PaymentOut, StartPaymentIn
 from shop_orders.models import Order
+
+# They call payment providers, so they must not run in the transaction of a request.
+make_non_atomic(router, "/orders/{number}/payments/")
 
 
 @router.get(

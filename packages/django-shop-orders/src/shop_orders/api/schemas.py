@@ -1,6 +1,5 @@
 """Request and response bodies. Money is text with the currency's decimals; no response holds a database key."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -249,7 +248,7 @@ class OrderOut(BaseModel):
     lines: list[OrderLineOut]
     charges: list[ChargeOut]
     tax_lines: list[TaxLineOut]
-    refunds: Sequence[RefundOut]
+    refunds: tuple[RefundOut, ...]
     can_be_cancelled: bool
     cancel_reason: str
 
@@ -390,6 +389,6 @@ class StaffOrderOut(OrderOut):
     """Whether it is cancelled and paid, so that it can be confirmed again."""
     events: list[StaffEventOut]
     payments: list[StaffPaymentOut]
-    refunds: Sequence[StaffRefundOut]
+    refunds: tuple[StaffRefundOut, ...]
     credits: list[CreditOut]
     shipments: list[ShipmentOut]

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
+from shop_core.api.views import make_non_atomic
 
 from shop_orders import payments
 from shop_orders.api import auth, idempotency, representations
+from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import StaffOrderOut
 from shop_orders.api.staff_calls import (
     as_expected,
@@ -31,6 +33,9 @@ from shop_orders.api.staff_schemas import (
 )
 from shop_orders.exceptions import NotFound
 from shop_orders.models import Payment, Refund
+
+# They call payment providers, so they must not run in the transaction of a request.
+make_non_atomic(staff_router, "/orders/{number}/payments/{payment_id}/capture/", "/orders/{number}/refund/")
 
 
 @order_operation("/orders/{number}/payments/", "staff_record_payment", "Record a payment in cash or by bank transfer")
