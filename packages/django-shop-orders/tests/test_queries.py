@@ -109,6 +109,17 @@ def test_add_inserts_an_item_or_adds_its_quantity(customer):
 
 
 @pytest.mark.django_db
+def test_items_without_options_are_stored_and_read_as_empty_objects(customer):
+    cart = Cart.objects.create(customer=customer)
+    assert queries.add(cart, item(), most=5)
+    assert queries.add(cart, CartItem(product_ref="other", quantity=1, price_when_added=1), most=5)
+    assert CartItem.objects.filter(options={}).count() == 2
+    first, second = queries.items_of(cart)
+    first.options["Engraving"] = "For Anna"
+    assert second.options == {}
+
+
+@pytest.mark.django_db
 def test_add_is_one_statement_on_postgresql_and_two_on_sqlite(django_assert_num_queries, customer):
     """The counts include the savepoint's two statements, since a test runs in a transaction."""
     cart = Cart.objects.create(customer=customer)

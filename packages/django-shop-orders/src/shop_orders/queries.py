@@ -90,9 +90,16 @@ def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     for field in plan.generated:
         setattr(row, field.attname, field.pre_save(row, add=True))
     return [
-        value if type(value) is plain or value is None else field.get_db_prep_save(value, connection)
+        value if type(value) is plain or value is None else _converted(value, field, connection)
         for value, plain, field in zip(plan.read(row), plan.plain_types, plan.fields, strict=True)
     ]
+
+
+def _converted(value: Any, field: Any, connection: BaseDatabaseWrapper) -> Any:
+    """The value for the database. Line options are mostly empty, and JSON is converted slowly."""
+    if value == {} and type(field) is models.JSONField:
+        return "{}"
+    return field.get_db_prep_save(value, connection)
 
 
 @lru_cache

@@ -213,7 +213,8 @@ def _set(cart: Cart, item: CartItem, quantity: int, *, others: Sequence[CartItem
         item.delete()
         return None
     product = _product(cart.customer, item.product_ref)
-    _check_quantity(product, quantity + sum(row.quantity for row in others))
+    most = most_of(product, app_settings.MAX_QUANTITY)
+    _check_quantity(product, quantity + sum(row.quantity for row in others), most=most)
     item.quantity, item.name, item.price_when_added = quantity, product.name[:500], product.unit_price
     item.save()
     return item
@@ -225,14 +226,14 @@ def _add(cart: Cart, chosen: _Chosen, quantity: int, *, known: Sequence[CartItem
     product = chosen.product
     if quantity < 1:
         raise InvalidQuantity(_("Add at least one."))
+    most = most_of(product, app_settings.MAX_QUANTITY)
     _check_quantity(
         product,
         quantity + sum(row.quantity for row in known if row.product_ref == product.ref),
+        most=most,
         of_stock=quantity + sum(row.quantity for row in known),
     )
-    most = most_of(product, app_settings.MAX_QUANTITY)
-    if product.available is not None:
-        most = min(most, product.available)
+    limit = most if product.available is None else min(most, product.available)
     item = CartItem(
         product_ref=product.ref,
         options=chosen.options,
@@ -241,13 +242,13 @@ def _add(cart: Cart, chosen: _Chosen, quantity: int, *, known: Sequence[CartItem
         name=product.name[:500],
         price_when_added=product.unit_price,
     )
-    if not queries.add(cart, item, most=most, takes_options=bool(options_of(product))):
+    if not queries.add(cart, item, most=limit, takes_options=bool(options_of(product))):
         if not Cart.objects.open().filter(pk=cart.pk).exists():
             raise CartClosed
         units = sum(CartItem.objects.filter(cart=cart.pk, product_ref=product.ref).values_list("quantity", flat=True))
-        if units + quantity <= most:
+        if units + quantity <= limit:
             raise TooManyLines(app_settings.MAX_LINES)
-        _check_quantity(product, most + 1)
+        _check_quantity(product, limit + 1, most=most)
     return item
 
 
@@ -256,9 +257,8 @@ def _refuse_negative(quantity: int) -> None:
         raise InvalidQuantity(_("A quantity cannot be negative."))
 
 
-def _check_quantity(product: SourceProduct, quantity: int, *, of_stock: int = 0) -> None:
+def _check_quantity(product: SourceProduct, quantity: int, *, most: int, of_stock: int = 0) -> None:
     """Check the units of a product, and ``of_stock``, those of all products that share its stock."""
-    most = most_of(product, app_settings.MAX_QUANTITY)
     if quantity > most:
         raise InvalidQuantity(_("At most %(quantity)s of one product can be ordered.") % {"quantity": most})
     if product.available is not None and max(quantity, of_stock) > product.available:

@@ -58,8 +58,7 @@ def open_cart_of_user(user: Any, *, with_items: bool) -> Contents | None:
     found = _OPEN_CART_OF_USER.rows(with_items, user=user.pk)
     if not found:
         return None
-    customer = _CUSTOMER.instance(found[0])
-    assert customer is not None  # noqa: S101 - each row has one
+    (customer,) = _CUSTOMER.instances(found[:1])
     customer.user = user
     return _contents(found, customer, after=_CUSTOMER.width)
 
@@ -71,8 +70,7 @@ def cart_of_token(token_hash: str) -> Contents:
 
 def items_of(cart: Cart) -> list[CartItem]:
     """The items as they are stored now, in the order in which they were added. One statement, no lock."""
-    found = (_STORED_ITEM.instance(row) for row in _ITEMS.rows(cart=cart.pk))
-    return [item for item in found if item is not None]
+    return _STORED_ITEM.instances(_ITEMS.rows(cart=cart.pk))
 
 
 def items_and_unpaid(cart: Cart, buyer: Mapping[str, Any]) -> tuple[list[CartItem], UnpaidCounts]:
@@ -82,8 +80,7 @@ def items_and_unpaid(cart: Cart, buyer: Mapping[str, Any]) -> tuple[list[CartIte
     """
     found = _ITEMS_AND_UNPAID.rows(tuple(buyer), cart=cart.pk, **buyer)
     counts = found[0][-len(UnpaidCounts._fields) :] if found else ()
-    items = [_STORED_ITEM.instance(row) for row in found]
-    return [item for item in items if item is not None], UnpaidCounts(*(count or 0 for count in counts))
+    return _STORED_ITEM.instances(found), UnpaidCounts(*(count or 0 for count in counts))
 
 
 def add(cart: Cart, item: CartItem, *, most: int, takes_options: bool = False) -> bool:
@@ -129,13 +126,12 @@ class _Columns:
         self.names = [field.attname for field in model._meta.concrete_fields]
         self.start, self.width = start, len(self.names)
 
-    def instance(self, row: Any, after: int = 0) -> Any:
-        """The instance in a row; None if the join found no match."""
+    def instances(self, rows: Sequence[Any], after: int = 0) -> list[Any]:
+        """The instances in the rows. A row has none if the join found no match."""
         start = self.start + after
-        values = row[start : start + self.width]
-        return (
-            self.model.from_db(router.db_for_write(self.model), self.names, values) if values and values[0] else None
-        )
+        alias = router.db_for_write(self.model)
+        found = [row[start : start + self.width] for row in rows]
+        return [self.model.from_db(alias, self.names, values) for values in found if values and values[0]]
 
     def paths(self, relation: str) -> list[str]:
         return [f"{relation}__{name}" for name in self.names]
@@ -150,13 +146,12 @@ _STORED_ITEM = _Columns(CartItem)
 
 
 def _contents(found: list[Any], customer: Customer | None, after: int = 0) -> Contents:
-    cart = _CART.instance(found[0], after) if found else None
-    if cart is None:
+    carts = _CART.instances(found[:1], after)
+    if not carts:
         return Contents(customer=customer)
     if customer is not None:
-        cart.customer = customer
-    items = (_ITEM.instance(row, after) for row in found)
-    return Contents(customer=customer, cart=cart, items=tuple(item for item in items if item is not None))
+        carts[0].customer = customer
+    return Contents(customer=customer, cart=carts[0], items=tuple(_ITEM.instances(found, after)))
 
 
 def _user_queryset(p: Any, with_items: bool) -> QuerySet[Any, Any]:  # noqa: FBT001 - chooses the columns

@@ -222,23 +222,24 @@ def _draft_line(product: SourceProduct, item: CartItem, number: str) -> DraftLin
 
 
 class _Units(NamedTuple):
-    """The units of each product, and of all products that share a stock."""
+    """The stock of each product, and the units of each product and of all products that share a stock."""
 
+    stocks: Mapping[str, str]
     of_product: Mapping[str, int]
     of_stock: Mapping[str, int]
     most: int
 
 
 def _units(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> _Units:
+    stocks = {ref: stock_of(product) for ref, product in products.items()}
     of_product: dict[str, int] = {}
     of_stock: dict[str, int] = {}
     for item in items:
         ref = item.product_ref
         if ref in products:
             of_product[ref] = of_product.get(ref, 0) + item.quantity
-            stock = stock_of(products[ref])
-            of_stock[stock] = of_stock.get(stock, 0) + item.quantity
-    return _Units(of_product, of_stock, app_settings.MAX_QUANTITY)
+            of_stock[stocks[ref]] = of_stock.get(stocks[ref], 0) + item.quantity
+    return _Units(stocks, of_product, of_stock, app_settings.MAX_QUANTITY)
 
 
 def _missing_view(item: CartItem, *, is_gone: bool) -> LineView:
@@ -265,7 +266,7 @@ def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None, unit
     changes = []
     if product.unit_price != item.price_when_added:
         changes.append("price_changed")
-    if product.available is not None and product.available < units.of_stock[stock_of(product)]:
+    if product.available is not None and product.available < units.of_stock[units.stocks[item.product_ref]]:
         changes.append("short")
     problem: ShopOrdersError | None = None
     most = most_of(product, units.most)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -62,6 +63,7 @@ def digest(options: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
 
 
+@lru_cache(maxsize=4096)
 def line_id(ref: str, options_digest: str) -> str:
     """The public id of a cart line. The same product with the same options has the same id in every cart."""
     return hashlib.blake2b(f"{ref}\0{options_digest}".encode(), digest_size=12).hexdigest()
