@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from decimal import Decimal
 
@@ -9,6 +10,8 @@ from shop_notify import delivery
 from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Attempt, DeliveryReport, Notification, Suppression
 from shop_notify.notifiers import AfricasTalkingNotifier, Message, get_notifier
+from shop_notify.notifiers.africas_talking import read_response
+from shop_notify.segments import count_segments
 
 pytest.importorskip("africastalking", reason="needs django-shop-notify[africastalking]")
 
@@ -62,6 +65,100 @@ def test_accepted_message_keeps_id_segments_and_cost(sms, gateway):
     (form,) = gateway.requests
     assert form == {"username": "sandbox", "to": PHONE, "message": "Hello", "bulkSMSMode": "1", "from": "DUKA"}
     assert gateway.headers[0]["apiKey"] == "key-that-nobody-sees"
+
+
+def accepted_with(**changes):
+    recipient = {"statusCode": 101, "number": PHONE, "status": "Success", "cost": "KES 0.8000", "messageId": "ATXid_1"}
+    recipient = {name: value for name, value in {**recipient, **changes}.items() if value is not MISSING}
+    return json.dumps({"SMSMessageData": {"Message": "", "Recipients": [recipient]}})
+
+
+MISSING = object()
+
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        *(
+            MISSING,
+            None,
+            "",
+            "0",
+            0.8,
+            [],
+            {},
+            True,
+            "KES",
+            "free",
+            "KES NaN",
+            "KES sNaN",
+            "KES -NaN",
+            "NaN",
+            "KES -1",
+        ),
+        *("KES Infinity", "KES 1e9", "KES 1e999999999", "KES ٣", "KES 1 2", "K€S 1", "KES 1.2.3", "KES " + "9" * 5000),
+        *("KES\0 1", "KES ,", "KES .5"),
+    ],
+)
+def test_cost_that_is_no_amount_is_left_out_and_the_message_is_sent(cost):
+    receipt = read_response(201, accepted_with(cost=cost), None, text="Hello")
+    assert (receipt.provider_id, receipt.cost, receipt.currency) == ("ATXid_1", None, "")
+
+
+@pytest.mark.parametrize(
+    ("cost", "amount"), [("kes 1", "1"), ("KES 1,234.5", "1234.5"), ("UGX 35.00000", "35"), ("KES 0.80004", "0.8")]
+)
+def test_forms_of_a_cost(cost, amount):
+    assert read_response(201, accepted_with(cost=cost), None, text="Hello").cost == Decimal(amount)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(
+            MISSING,
+            None,
+            "",
+            [],
+            {},
+            True,
+            101.5,
+            -101,
+            "²",
+            "١٠١",
+            "9" * 5000,
+            10**30,
+            "101 ",
+            "0101",
+            "ok",
+            "1e2",
+            0,
+        ),
+        *(199, 408, 999),
+    ],
+)
+def test_missing_or_odd_code_is_an_unknown_outcome(code):
+    with pytest.raises(UnknownOutcome):
+        read_response(201, accepted_with(statusCode=code), None, text="Hello")
+
+
+@pytest.mark.parametrize("changes", [{"messageId": None}, {"messageId": MISSING}, {"messageParts": True}])
+def test_missing_id_and_odd_number_of_parts_change_nothing(changes):
+    receipt = read_response(201, accepted_with(**changes), None, text="Hello")
+    assert receipt.provider_id in {"", "ATXid_1"}
+    assert receipt.segments == 1
+    assert type(receipt.segments) is int
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("letter", "longest"), [("x", 918), ("ж", 402), ("🦩", 208)])
+def test_sms_has_at_most_six_segments_of_any_alphabet(sms, gateway, letter, longest):
+    queue(context={"order": {"number": letter * 1500, "currency": "KES", "total": "10.00"}})
+    delivery.deliver_due()
+    (form,) = gateway.requests
+    assert len(form["message"]) == longest
+    assert count_segments(form["message"]).parts == 6
+    assert Notification.objects.get().text == form["message"]
 
 
 @pytest.mark.parametrize("code", [100, 101, 102])

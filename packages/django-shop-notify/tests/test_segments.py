@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shop_notify.segments import Segments, count_segments
+from shop_notify.segments import Segments, count_segments, cut_to_segments
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,13 @@ from shop_notify.segments import Segments, count_segments
 )
 def test_segments_are_counted_as_the_networks_do(text, encoding, units, parts):
     assert count_segments(text) == Segments(encoding, units, parts)
+
+
+@pytest.mark.parametrize("text", ["a", "ж", "🦩", "€", "a€", "ж🦩", "aaaж", ("a" * 500 + "ж")])
+@pytest.mark.parametrize("most", [1, 2, 6])
+def test_text_is_cut_where_the_next_character_would_need_one_segment_more(text, most):
+    long = text * 1000
+    cut = cut_to_segments(long, most)
+    assert long.startswith(cut)
+    assert count_segments(cut).parts <= most < count_segments(long[: len(cut) + 1]).parts
+    assert cut_to_segments(cut, most) == cut

@@ -9,14 +9,16 @@ import socket
 import ssl
 import threading
 import time
+from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.utils import timezone
 from shop_core import connections
 from shop_core.connections import Deadline
-from shop_notify import delivery
+from shop_notify import delivery, outbox
 from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
-from shop_notify.models import Notification, Suppression
+from shop_notify.models import Notification, Suppression, TemplateOverride
 from shop_notify.notifiers import Message, WebhookNotifier, http, webhook
 from test_contract import WebhookTransport
 
@@ -255,9 +257,8 @@ def test_bad_secrets_are_refused(secrets):
         WebhookNotifier(alias="hook", secrets=secrets)
 
 
-@pytest.mark.django_db
-def test_endpoint_that_is_gone_is_suppressed(endpoint, settings):
-    options = {"secrets": [secret(KEY)], "private_hosts": ["127.0.0.1"], "url": endpoint.url + "/hook"}
+def use_webhook(settings, **options):
+    options = {"secrets": [secret(KEY)], "private_hosts": ["127.0.0.1"], **options}
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {"hook": {"BACKEND": "webhook", "OPTIONS": options}},
@@ -265,6 +266,66 @@ def test_endpoint_that_is_gone_is_suppressed(endpoint, settings):
             {"signal": "testproject.library.signals.loan_made", "event": "loan_made", "via": ["hook"]},
         ],
     }
+
+
+@pytest.mark.django_db
+def test_body_and_its_time_are_the_same_at_each_attempt(endpoint, settings, monkeypatch):
+    sent, request = [], http.request
+
+    def recorded(*args, **kwargs):
+        sent.append((kwargs["headers"]["webhook-id"], kwargs["body"]))
+        return request(*args, **kwargs)
+
+    monkeypatch.setattr(http, "request", recorded)
+    use_webhook(settings, url=endpoint.url + "/hook")
+    earlier = timezone.now() - timedelta(hours=3)
+    row = Notification.objects.create(
+        event="order_placed",
+        event_id="e-1",
+        alias="hook",
+        channel="webhook",
+        address=endpoint.url + "/hook",
+        context={"order": {"number": "K7Q", "currency": "KES", "total": "1.00"}},
+        created_at=earlier,
+    )
+    for mode in ("temporary", "temporary", "accept"):
+        endpoint.behave(mode)
+        Notification.objects.update(due_at=earlier)
+        delivery.deliver_due()
+        TemplateOverride.objects.get_or_create(event="order_placed", channel="webhook", text="New text")
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("sent", 3)
+    first, *others = sent
+    assert others == [first, first]
+    assert json.loads(first[1])["timestamp"] == row.created_at.isoformat()
+    assert "New text" not in first[1].decode()
+    # Staff send it again: it is written anew.
+    Notification.objects.update(state="dead")
+    outbox.retry_dead()
+    delivery.deliver_due()
+    assert json.loads(sent[-1][1])["data"]["text"] == "New text"
+
+
+def test_each_address_of_a_host_is_tried(endpoint, monkeypatch):
+    port = int(endpoint.url.rpartition(":")[2])
+    # Nothing listens on the second loopback address.
+    addresses = [(2, 1, 6, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: addresses)
+    hook = WebhookNotifier(alias="hook", secrets=[secret(KEY)], private_hosts=["hook.example.org"])
+    assert hook.send(message(f"http://hook.example.org:{port}/")).provider_code == "200"
+
+
+@pytest.mark.parametrize(("host", "allowed"), [("LocalHost", "localhost"), ("localhost", "LOCALHOST")])
+def test_host_is_written_in_any_case(endpoint, host, allowed):
+    port = endpoint.url.rpartition(":")[2]
+    hook = WebhookNotifier(alias="hook", secrets=[secret(KEY)], private_hosts=[allowed])
+    hook.check_address(f"HTTP://{host}:{port}/")
+    assert hook.send(message(f"HTTP://{host}:{port}/")).provider_code == "200"
+
+
+@pytest.mark.django_db
+def test_endpoint_that_is_gone_is_suppressed(endpoint, settings):
+    use_webhook(settings, url=endpoint.url + "/hook")
     from testproject.library import signals
 
     for number in range(2):

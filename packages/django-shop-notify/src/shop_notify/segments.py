@@ -29,6 +29,18 @@ def count_segments(text: str) -> Segments:
     return Segments("UCS-2", sum(sizes), _parts(sizes, single=70, each=67))
 
 
+def cut_to_segments(text: str, most: int) -> str:
+    """The longest beginning of a text that needs at most so many segments."""
+    shortest, longest = 0, len(text)
+    while shortest < longest:
+        middle = (shortest + longest + 1) // 2
+        if count_segments(text[:middle]).parts <= most:
+            shortest = middle
+        else:
+            longest = middle - 1
+    return text[:shortest]
+
+
 def _parts(sizes: list[int], *, single: int, each: int) -> int:
     """A character of two units is never split between two parts."""
     if sum(sizes) <= single:

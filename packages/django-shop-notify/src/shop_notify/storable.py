@@ -81,6 +81,6 @@ def storable_count(value: object) -> int | None:
 
 def storable_cost(value: object) -> Decimal | None:
     """An amount that fits its column, None for anything else."""
-    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) >= 10**8:
+    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) >= 10**8 - 1:
         return None
     return value.quantize(Decimal("0.0001"))

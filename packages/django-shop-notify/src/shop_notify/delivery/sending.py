@@ -26,7 +26,7 @@ from shop_notify.exceptions import (
     UnknownOutcome,
 )
 from shop_notify.masking import hide, mask, mask_values
-from shop_notify.messages.rendering import Renderer
+from shop_notify.messages.rendering import Content, Renderer
 from shop_notify.models import Attempt, Notification, State
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Message, Notifier, Receipt
@@ -208,7 +208,7 @@ def message_of(
         TemporaryFailure: it does not render. A later attempt succeeds if the template has been repaired by then.
     """
     try:
-        content = renderer.render(row, max_text=notifier.max_text, secrets=secrets)
+        content = _sent_before(row) or renderer.render(row, max_text=notifier.max_text, secrets=secrets)
     except Exception as error:
         raise TemporaryFailure(f"{type(error).__name__}: {error}", provider_code="template") from error
     return Message(
@@ -218,11 +218,22 @@ def message_of(
         name=row.recipient_name,
         language=row.language,
         subject=content.subject,
-        text=content.text,
+        text=notifier.cut(content.text),
         html=content.html,
         context=row.context,
+        created_at=row.created_at,
         headers=unsubscribing.headers(row),
     )
+
+
+def _sent_before(row: Notification) -> Content | None:
+    """What an earlier attempt has sent, so that a provider which drops a repeated ``id`` sees the same message again.
+
+    None at the first attempt, after a retry by staff, and for a text with secrets, which is stored masked.
+    """
+    if row.attempts < 2 or not row.text or row.event in secret_values.events():
+        return None
+    return Content(row.subject, row.text, row.html)
 
 
 def _expired(row: Notification) -> Result:

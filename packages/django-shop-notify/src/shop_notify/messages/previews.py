@@ -65,6 +65,7 @@ def preview_notification(row: Notification) -> Preview:
     try:
         notifier = registry.get_notifier(row.alias)
         content = rendering.render(row, max_text=notifier.max_text)
+        text = notifier.cut(content.text)
     except ShopNotifyError as error:
         return Preview(**shown, problem=str(error))
     except Exception as error:  # noqa: BLE001 - a template of the site may raise anything
@@ -74,4 +75,4 @@ def preview_notification(row: Notification) -> Preview:
         problem = ""
     except AddressRefused as error:
         problem = str(error)
-    return Preview(**shown, subject=content.subject, text=content.text, html=content.html, problem=problem)
+    return Preview(**shown, subject=content.subject, text=text, html=content.html, problem=problem)

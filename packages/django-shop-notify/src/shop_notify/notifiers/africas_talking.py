@@ -32,6 +32,8 @@ SETUP = frozenset({402, 405})  # InvalidSenderId, InsufficientBalance
 REFUSED = frozenset({401, 403, 404, 406, 407, 409})
 SETUP_MESSAGES = ("InvalidSenderId", "InsufficientBalance")
 """Messages of a response without recipients, which refuse the set-up."""
+_STATUS_CODE = re.compile(r"[1-9][0-9]{2}")
+_AMOUNT = re.compile(r"[0-9]{1,3}(,?[0-9]{3})?(\.[0-9]{1,12})?")
 OPTED_OUT = frozenset({406})  # UserInBlacklist
 
 REPORT_STATES: Mapping[str, str] = {
@@ -195,17 +197,17 @@ def _parse(body: str) -> tuple[list[Any] | None, str]:
 
 
 def _read_recipient(recipient: Any, *, text: str) -> Receipt:
-    if not isinstance(recipient, Mapping) or not str(recipient.get("statusCode", "")).isdigit():
+    if not isinstance(recipient, Mapping) or not _STATUS_CODE.fullmatch(str(recipient.get("statusCode", ""))):
         raise UnknownOutcome(_("The gateway's response has no status code."))
-    code = int(recipient["statusCode"])
+    code = int(str(recipient["statusCode"]))
     status = str(recipient.get("status", ""))
     if code in ACCEPTED:
         currency, cost = _read_cost(str(recipient.get("cost", "")))
         parts = recipient.get("messageParts")
         return Receipt(
-            provider_id=str(recipient.get("messageId", "")),
+            provider_id=str(recipient.get("messageId") or ""),
             provider_code=str(code),
-            segments=parts if isinstance(parts, int) and 0 < parts < 100 else count_segments(text).parts,
+            segments=parts if type(parts) is int and 0 < parts < 100 else count_segments(text).parts,
             cost=cost,
             currency=currency,
             response={key: recipient.get(key) for key in ("statusCode", "status", "number", "cost", "messageId")},
@@ -253,12 +255,8 @@ def _amount(value: Decimal | int | str | None) -> Decimal | None:
 
 
 def _read_cost(text: str) -> tuple[str, Decimal | None]:
-    """Currency and amount of a cost such as ``KES 0.8000``."""
+    """Currency and amount of a cost such as ``KES 0.8000``; nothing if it is no such text."""
     currency, _space, amount = text.partition(" ")
-    try:
-        cost = Decimal(amount).quantize(Decimal("0.0001"))
-    except InvalidOperation:
+    if not re.fullmatch("[A-Za-z]{3}", currency) or not _AMOUNT.fullmatch(amount):
         return "", None
-    if not (currency.isalpha() and len(currency) == 3 and 0 <= cost < 10**8):
-        return "", None
-    return currency.upper(), cost
+    return currency.upper(), Decimal(amount.replace(",", "")).quantize(Decimal("0.0001"))

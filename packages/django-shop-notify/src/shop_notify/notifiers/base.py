@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -32,6 +32,8 @@ class Message:
     html: str = ""
     context: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the event was put into the outbox: the same at every attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,10 @@ class Notifier:
     def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
         """The address of this recipient, empty if there is none. ``options`` are the alias's OPTIONS."""
         return str(recipient.get(cls.address_field or cls.channel) or "")
+
+    def cut(self, text: str) -> str:
+        """The text as it is sent: its beginning, if it is longer than the notifier allows."""
+        return text[: self.max_text]
 
     def check_address(self, address: str) -> None:
         """Refuse an unusable address before anything is sent.

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import AddressRefused
 from shop_notify.notifiers.base import Notifier
+from shop_notify.segments import cut_to_segments
 
 STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe"})
 START_WORDS = frozenset({"start", "unstop"})
@@ -36,11 +37,18 @@ class SmsNotifier(Notifier):
     expires_after: ClassVar[timedelta | None] = timedelta(hours=24)
     is_metered = True
     extra: ClassVar[str] = "django-shop-notify[sms]"
-    max_text = 918  # six segments
+    max_text = 918  # six segments of the GSM alphabet
+    max_segments: ClassVar[int] = 6
+    """Longer SMS are cut. With other letters than those of GSM a segment holds 67 instead of 153."""
 
     def __init__(self, *, alias: str, repeat_unknown: bool = False) -> None:
         super().__init__(alias=alias)
         self.repeats_unknown = repeat_unknown
+
+    def cut(self, text: str) -> str:
+        """The text as it is sent; in SMS not more than ``max_segments``."""
+        text = super().cut(text)
+        return cut_to_segments(text, self.max_segments) if self.channel == "sms" else text
 
     def check_address(self, address: str) -> None:
         """Accept valid E.164 numbers of the countries in ``PHONE_REGIONS``."""

@@ -10,7 +10,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -47,7 +47,8 @@ class WebhookNotifier(Notifier):
         if isinstance(secrets, str) or not secrets:
             raise ValueError(_("“secrets” must be a list of at least one secret."))
         self.url = url
-        self.private_hosts = frozenset(private_hosts)
+        # As ``urlsplit`` returns the name of a host.
+        self.private_hosts = frozenset(host.lower().strip("[]") for host in private_hosts)
         self._keys = [_signing_key(secret) for secret in secrets]
 
     @classmethod
@@ -137,7 +138,7 @@ def _signing_key(secret: str) -> bytes:
 def _body(message: Message) -> bytes:
     data = {
         "type": message.event,
-        "timestamp": datetime.now(UTC).isoformat(),
+        "timestamp": message.created_at.astimezone(UTC).isoformat(),
         "data": {"subject": message.subject, "text": message.text, **message.context},
     }
     return json.dumps(data, separators=(",", ":")).encode()
