@@ -97,6 +97,7 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
     is held until staff record what was refunded at the provider.
     """
     if _agrees(payment, state):
+        close_totals(payment, state)
         return Outcome.IGNORED
     since = timezone.now() - RECENTLY
     may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=since)
@@ -108,6 +109,19 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
         row.amount, row.currency = state.refunded, state.currency or payment.currency
         row.save(update_fields=["amount", "currency"])
     return _hold(order, row, _("%(provider)s reports %(total)s as refunded in total; %(recorded)s are recorded here."))
+
+
+def close_totals(payment: Payment, state: PaymentState) -> None:
+    """Close the held reports that name no refund, once the provider's total is the recorded one: staff have nothing to
+    decide about them. If it differs again later, it is held again."""
+    if state.refunds is None and _agrees(payment, state):
+        unnamed = ProviderEvent.objects.filter(payment=payment, kind="refunded", refund_id="", refund_reference="")
+        unnamed.filter(outcome=Outcome.HELD).update(outcome=Outcome.IGNORED, detail="")
+
+
+def is_undecided(row: ProviderEvent) -> bool:
+    """Whether a report may be held. Staff have decided about one with a ``detail`` that is not held any more."""
+    return row.outcome != Outcome.HELD and not row.detail
 
 
 def differing_total(payment: Payment, state: PaymentState) -> ProviderEvent | None:
@@ -174,6 +188,7 @@ def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
     payment.save(update_fields=["refunded_amount", "updated_at"])
     order.refunded_amount += refund.amount
     order.save(update_fields=["refunded_amount", "updated_at"])
+    _close_held(order, payment, refund)
     order_status.update(order, payment, by=refund.actor, notify=False)
     refund_messages.announce(order, refund)
     return True
@@ -351,9 +366,22 @@ def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str)
     row = _event_of_state(
         payment, name, amount=listed.amount, refund_id=listed.refund_id, refund_reference=listed.reference
     )
-    if row.outcome != Outcome.HELD:
+    if is_undecided(row):
         row.outcome = _hold(order, row, text)
         row.save(update_fields=["outcome"])
+
+
+def _close_held(order: Order, payment: Payment, refund: Refund) -> None:
+    """Close the held reports of a refund that is recorded by now. Totals are compared at the next check."""
+    held = ProviderEvent.objects.filter(payment__order=order, kind="refunded", outcome=Outcome.HELD)
+    is_named = Q(refund_id=str(refund.public_id))
+    if refund.provider_reference:
+        is_named |= Q(refund_reference=refund.provider_reference)
+    is_equal = Q(amount=None) | Q(amount=refund.amount)
+    held.filter(is_named, is_equal, provider=payment.provider).update(outcome=Outcome.APPLIED, detail="")
+    if held.filter(payment=payment, refund_id="", refund_reference="").exists():
+        payment.next_check_at = timezone.now()
+        payment.save(update_fields=["next_check_at"])
 
 
 def _event_of_state(payment: Payment, name: str, **values: Any) -> ProviderEvent:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_orders import lifecycle
+from shop_orders import events, lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.models import Payment, Refund
 from shop_orders.payment_providers import PaymentState, RefundRequest, RefundResult, payment_provider
 from shop_orders.payments import inquiries, refund_messages, refund_results
 from shop_orders.transactions import in_transaction, outside_transaction
+
+logger = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=2)
 """While a process calls the provider, no other process sends the same refund for this long."""
@@ -25,7 +28,8 @@ LONGEST_WAIT = timedelta(hours=6)
 def send_refund(refund_id: int) -> Refund:
     """Send a queued refund to the provider, unless it was sent before or another process is sending it.
 
-    It stays queued if the provider is unavailable, is not configured, or raises an unexpected error.
+    It stays queued, with the reason, if the provider is unavailable, is not configured, or raises an unexpected error,
+    which is logged.
     """
     refund = _claim(refund_id)
     if refund is None:
@@ -48,9 +52,9 @@ def send_refund(refund_id: int) -> Refund:
         return _try_later(refund, f"{error}. {what_to_do}")
     except ProviderUnavailable as error:
         return _try_later(refund, str(error))
-    except Exception as error:
-        _try_later(refund, type(error).__name__)  # the error's text may contain a secret
-        raise
+    except Exception:
+        logger.exception("`refund` of the payment provider %s failed", payment.provider)
+        return _try_later(refund, _fault(), is_fault=True)
     return _record_result(refund_id, result)
 
 
@@ -73,8 +77,8 @@ def check_refund(refund_id: int) -> Refund:
         )
     except (PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider) as error:
         problem = str(error)[:500]
-    except Exception as error:
-        waiting.update(error=type(error).__name__)  # the error's text may contain a secret
+    except Exception:
+        waiting.update(error=_fault())
         raise
     if result is not None and result.status != "pending":
         return _record_result(refund_id, result)
@@ -113,6 +117,11 @@ def _record_late_failure(refund_id: int, error: str) -> None:
         refund_results.fail(order, payment, refund, error)
 
 
+def _fault() -> str:
+    """What staff see of an unexpected error of a provider, whose own text may contain a secret."""
+    return _("The provider raised an error: see the log.")
+
+
 def _made_before(refund: Refund) -> RefundResult | None:
     """The result of an earlier attempt whose response was lost: the provider may have made the refund, and refuse to
     make it again. None if it was not made, or if the provider lists no refunds; pending if that cannot be determined
@@ -140,8 +149,11 @@ def _claim(refund_id: int) -> Refund | None:
 
 
 @in_transaction(Refund, durable=True)
-def _try_later(refund: Refund, error: str) -> Refund:
+def _try_later(refund: Refund, error: str, *, is_fault: bool = False) -> Refund:
     order = lifecycle.lock(refund.payment.order_id)
+    if is_fault and refund.error != error:
+        text = _("A refund could not be sent, and is tried again: %(error)s")
+        events.record(order, "refund_waits", is_public=False, message=text % {"error": error})
     wait = min(LONGEST_WAIT, timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
     Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now() + wait, error=error[:500])
     refund_messages.announce(order, refund)

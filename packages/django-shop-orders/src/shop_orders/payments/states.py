@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from shop_orders.models import Payment, ProviderEvent
+from shop_orders.models import Payment
 from shop_orders.payment_providers import PaymentState
 from shop_orders.payments import account, disputes, inquiries, refund_results
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -64,8 +64,9 @@ def apply_state(
     if state.refunds is not None:
         refund_results.apply_list(order, payment, state, fetched_at=fetched_at)
     disputes.apply_list(order, payment, state, fetched_at=fetched_at)
+    refund_results.close_totals(payment, state)
     row = refund_results.differing_total(payment, state)
-    if row is not None and row.outcome == ProviderEvent.Outcome.WAITING:
+    if row is not None and refund_results.is_undecided(row):
         row.outcome = refund_results.apply_total(order, payment, row, state)
         row.save(update_fields=["outcome"])
     return payment
