@@ -33,7 +33,7 @@ CORE: Mapping[str, str] = {
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses",
     "api.types": "In safe_text",
-    "api.views": "keep_private make_non_atomic make_private",
+    "api.views": "keep_private make_non_atomic make_private ReadMethods",
 }
 """The public names of core, for the packages and for plugins that build on it."""
 

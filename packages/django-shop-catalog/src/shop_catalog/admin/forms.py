@@ -16,9 +16,21 @@ from django.utils.translation import gettext_lazy as _
 
 from shop_catalog import images, money, products
 from shop_catalog.conf import app_settings
-from shop_catalog.exceptions import InvalidImage, InvalidProduct
+from shop_catalog.exceptions import DuplicateValue, InvalidImage, InvalidProduct
 from shop_catalog.imports import FORMAT_BY_SUFFIX
 from shop_catalog.models import Product, ProductImage, ProductKind
+from shop_catalog.slugs import refuse_reserved
+
+
+def free_of_paths(form: forms.ModelForm) -> str:
+    """The slug of a form, unless somebody has just typed one that is a part of the API's paths."""
+    slug = str(form.cleaned_data["slug"])
+    if "slug" in form.changed_data:
+        try:
+            refuse_reserved(form._meta.model, slug)
+        except DuplicateValue as error:
+            raise ValidationError(str(error))
+    return slug
 
 
 class ProductForm(forms.ModelForm):
@@ -37,6 +49,9 @@ class ProductForm(forms.ModelForm):
                 self.initial[name] = money.quantise(self.initial[name])
         if self.initial.get("price") == 0:
             self.initial["is_free"] = True
+
+    def clean_slug(self) -> str:
+        return free_of_paths(self)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from shop_catalog import bulk, facets, inventory, money, product_changes, products, search, statistics
-from shop_catalog.exceptions import InvalidProduct
+from shop_catalog import bulk, facets, inventory, money, product_changes, products, search, slugs, statistics
+from shop_catalog.exceptions import DuplicateValue, InvalidProduct
 from shop_catalog.imports.columns import PRODUCT_COLUMNS, ProductRow
 from shop_catalog.imports.reports import Report, RowError
 from shop_catalog.models import MovementKind, PriceChange, Product, ProductCategory, ProductKind, StockMovement
@@ -83,9 +83,9 @@ class Batch:
         for number, row in self.parsed:
             try:
                 self.entries.append(self._prepare(number, row, taken))
-            except InvalidProduct as error:
+            except (DuplicateValue, InvalidProduct) as error:
                 self._restore(row.sku)
-                self.report.add(RowError(number, row.sku, error.field, error.code, str(error)))
+                self.report.add(RowError(number, row.sku, error.field or "", error.code, str(error)))
         if not self.entries:
             return
         listed = {entry.product.listed.sku: entry.product.listed for entry in self.entries}
@@ -186,11 +186,13 @@ class Batch:
 
     def _check_slug(self, product: Product, row: ProductRow, taken: set[str]) -> None:
         if row.slug:
+            if row.slug != product.slug:
+                slugs.refuse_reserved(Product, row.slug)
             if row.slug in taken and row.slug != product.slug:
                 raise InvalidProduct(_("The slug is already used by another product."), field="slug")
             product.slug = row.slug
         elif not product.slug:
-            choices = _slug_choices(row) or [slugify(row.sku) or "item"]
+            choices = _slug_choices(row) or ["item"]
             free = next((choice for choice in choices if choice not in taken), "")
             product.slug = free or f"{choices[0][:80]}-{uuid.uuid4().hex[:8]}"
         taken.add(product.slug)
@@ -339,6 +341,6 @@ def _values(product: Product, names: Sequence[str]) -> list[Any]:
 
 def _slug_choices(row: ProductRow) -> list[str]:
     """Slugs for a new product, the best first."""
-    end = slugify(row.sku)
-    stem = slugify(row.name)
+    end = slugs.unreserved(Product, slugify(row.sku))
+    stem = slugs.unreserved(Product, slugify(row.name))
     return [choice[:100] for choice in (stem, f"{stem[: 100 - len(end) - 1]}-{end}" if stem else end) if choice]
