@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from shop_catalog.exceptions import CategoryNotEmpty, DuplicateValue, InvalidProduct, UnknownCategory
 from shop_catalog.models import Category, texts, write_gate
-from shop_catalog.slugs import free_slug, refuse_reserved
+from shop_catalog.slugs import free_slug
 
 
 @write_gate()
@@ -145,7 +145,6 @@ def get(slug: str) -> Category:
 
 
 def _refuse_taken_slug(slug: str) -> None:
-    refuse_reserved(Category, slug)
     if Category.objects.filter(slug=slug).exists():
         raise DuplicateValue(
             _("The slug %(slug)s is already used by another category.") % {"slug": slug}, field="slug"
