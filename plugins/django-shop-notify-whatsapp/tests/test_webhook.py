@@ -7,9 +7,11 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.dispatch import Signal
 from django.test import RequestFactory
+from django.utils import timezone
 from meta import NUMBER_ID, VERIFY_TOKEN, WAMID, signature, status, webhook
 from shop_notify.exceptions import ReportRefused
-from shop_notify.models import Notification
+from shop_notify.models import DeliveryReport, Notification
+from shop_notify_whatsapp import WhatsAppCloudNotifier
 
 placed = Signal()
 RE_ENGAGEMENT = {
@@ -118,6 +120,7 @@ def test_url_answers_the_challenge_as_plain_text_and_refuses_others(client):
     response = client.get("/notify/reports/whatsapp/", {**CHALLENGE, "hub.challenge": "<b>1</b>"})
     assert (response.status_code, response.content) == (200, b"<b>1</b>")
     assert response.headers["Content-Type"].startswith("text/plain")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert client.get("/notify/reports/whatsapp/", {**CHALLENGE, "hub.verify_token": "no"}).status_code == 404
 
 
@@ -158,6 +161,118 @@ def test_order_is_sent_and_reported_as_read_through_the_outbox(client, db, meta,
     assert report(status("failed", f"{WAMID}1", RE_ENGAGEMENT)) < 300
     row.refresh_from_db()
     assert row.state == "read"
+
+
+@pytest.fixture
+def route(settings, options):
+    notifiers = {"whatsapp": {"BACKEND": "whatsapp_cloud", "OPTIONS": options}}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": notifiers}
+
+
+def queue(number=1):
+    order = {"number": "K7Q", "currency": "KES", "total": "10.00"}
+    values = {"event": "order_placed", "alias": "whatsapp", "channel": "whatsapp", "address": "+254711000001"}
+    return Notification.objects.create(event_id=str(number), context={"order": order}, **values)
+
+
+def call(client, body, signed=None):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"X-Hub-Signature-256": signature(body if signed is None else signed)}
+    url = "/notify/reports/whatsapp/"
+    return client.post(url, body, content_type="application/json", headers=headers).status_code
+
+
+def state_of(row):
+    row.refresh_from_db()
+    return row.state
+
+
+@pytest.mark.django_db(transaction=True)
+def test_receipts_that_arrive_before_the_answer_are_applied(client, meta, route, monkeypatch):
+    row = queue()
+    accept = meta.server.RequestHandlerClass.accept
+
+    def report_first(handler, body):
+        early.append(webhook(status("sent", f"{WAMID}1"), status("delivered", f"{WAMID}1")))
+        return accept(handler, body)
+
+    early = []
+    monkeypatch.setattr(meta.server.RequestHandlerClass, "accept", report_first)
+    send = WhatsAppCloudNotifier.send
+
+    def send_and_report(self, message):
+        receipt = send(self, message)
+        assert [call(client, body) for body in early] == [200]
+        assert state_of(row) == "sending"
+        return receipt
+
+    monkeypatch.setattr(WhatsAppCloudNotifier, "send", send_and_report)
+    call_command("deliver_notifications")
+    assert state_of(row) == "delivered"
+    assert len(meta.requests) == 1
+
+
+@pytest.mark.django_db
+def test_replayed_and_late_receipts_change_nothing(client, meta, route):
+    row = queue()
+    call_command("deliver_notifications")
+    read = webhook(status("read", f"{WAMID}1"))
+    assert [call(client, read) for _ in range(3)] == [200] * 3
+    late = webhook(status("delivered", f"{WAMID}1"), status("failed", f"{WAMID}1", RE_ENGAGEMENT))
+    assert call(client, late) == 200
+    assert state_of(row) == "read"
+    assert DeliveryReport.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_receipts_of_unknown_messages_are_kept_and_change_no_message(client, meta, route):
+    row = queue()
+    call_command("deliver_notifications")
+    assert (
+        call(client, webhook(status("failed", "wamid.unknown", RE_ENGAGEMENT), status("read", "wamid.other"))) == 200
+    )
+    assert state_of(row) == "sent"
+    assert DeliveryReport.objects.filter(notification=None).count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "changed",
+    [lambda body: body + b" ", lambda body: body.replace(b'": ', b'":'), lambda body: body[:-1], lambda body: b""],
+)
+def test_signature_of_other_bytes_is_refused(client, meta, route, changed):
+    row = queue()
+    call_command("deliver_notifications")
+    body = json.dumps(webhook(status("read", f"{WAMID}1"))).encode()
+    assert call(client, changed(body), signed=body) == 404
+    assert state_of(row) == "sent"
+    assert not DeliveryReport.objects.exists()
+    assert call(client, body) == 200
+    assert state_of(row) == "read"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_message_is_sent_again_only_if_its_worker_died_after_the_answer(client, meta, route, monkeypatch):
+    row = queue()
+    send = WhatsAppCloudNotifier.send
+
+    def send_and_die(self, message):
+        send(self, message)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(WhatsAppCloudNotifier, "send", send_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        call_command("deliver_notifications")
+    monkeypatch.setattr(WhatsAppCloudNotifier, "send", send)
+    assert state_of(row) == "sending"
+    call_command("deliver_notifications")  # its lease has not ended
+    assert len(meta.requests) == 1
+    Notification.objects.update(due_at=timezone.now())
+    call_command("deliver_notifications")
+    assert (state_of(row), len(meta.requests)) == ("sent", 2)
+    # A receipt of the first one is about no message that is known.
+    assert call(client, webhook(status("failed", f"{WAMID}1", RE_ENGAGEMENT))) == 200
+    assert state_of(row) == "sent"
 
 
 def test_check_finds_nothing_wrong_with_the_test_project(db):

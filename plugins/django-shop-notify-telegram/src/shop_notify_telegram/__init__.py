@@ -42,27 +42,51 @@ class TelegramNotifier(Notifier):
     def send(self, message: Message) -> Receipt:
         body = {"chat_id": message.to, "text": message.text[: self.max_text]}
         response = http.request("POST", self._url, json=body, seconds=self.timeout_seconds)
-        content = _read(response.body)
-        if response.status == 200 and content.get("ok") is True:
-            return Receipt(provider_id=f"{message.to}:{content['result']['message_id']}")
-        raise self._failure(response.status, content)
+        content = _read(response)
+        message_id = _message_id(content)
+        if response.is_success and message_id is not None:
+            return Receipt(provider_id=f"{message.to}:{message_id}")
+        is_redirect = 300 <= response.status < 400
+        if content.get("ok") is False and not is_redirect:
+            raise self._failure(response, content)
+        if response.is_success:
+            raise UnknownOutcome("The response could not be read.", provider_code=str(response.status))
+        if response.status == 404:
+            raise SetupFailure("HTTP 404 without an answer of Telegram's: base_url is wrong.", provider_code="404")
+        raise response.failure()
 
-    def _failure(self, status: int, content: dict[str, Any]) -> Exception:
-        description = str(content.get("description", f"HTTP {status}"))
+    def _failure(self, response: http.Response, content: dict[str, Any]) -> Exception:
+        """The failure that Telegram's own answer means."""
+        code, description = content.get("error_code"), content.get("description")
+        status = code if response.is_success and type(code) is int else response.status
+        text = description if isinstance(description, str) else f"HTTP {status}"
         if status == 429 or status >= 500:
-            wait = content.get("parameters", {}).get("retry_after")
-            return TemporaryFailure(description, provider_code=str(status), retry_after=wait)
-        if not content:
-            return UnknownOutcome("The response could not be read.", provider_code=str(status))
+            return TemporaryFailure(text, provider_code=str(status), retry_after=_wait(response, content))
         if status in {401, 404}:  # for a token that is wrong, and one that is malformed
-            return SetupFailure(description, provider_code=str(status))
-        # 403: the user has blocked the bot, or has never sent it a message.
-        return PermanentFailure(description, provider_code=str(status), suppress="stop" if status == 403 else "")
+            return SetupFailure(text, provider_code=str(status))
+        # 403: the user has blocked the bot. One who has never sent it a message may do so tomorrow.
+        has_refused = status == 403 and "initiate conversation" not in text
+        return PermanentFailure(text, provider_code=str(status), suppress="stop" if has_refused else "")
 
 
-def _read(body: bytes) -> dict[str, Any]:
+def _read(response: http.Response) -> dict[str, Any]:
     try:
-        content = json.loads(body)
-    except ValueError:
+        content = json.loads(response.body) if response.is_complete else None
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _message_id(content: dict[str, Any]) -> int | None:
+    result = content.get("result")
+    found = result.get("message_id") if content.get("ok") is True and isinstance(result, dict) else None
+    return found if type(found) is int else None
+
+
+def _wait(response: http.Response, content: dict[str, Any]) -> float | None:
+    """Seconds to wait: Telegram names them in its answer, a proxy in the header."""
+    parameters = content.get("parameters")
+    named = parameters.get("retry_after") if isinstance(parameters, dict) else None
+    if isinstance(named, int | float | str) and (seconds := http.retry_after_seconds(str(named))) is not None:
+        return seconds
+    return http.retry_after_seconds(response.headers.get("retry-after"))

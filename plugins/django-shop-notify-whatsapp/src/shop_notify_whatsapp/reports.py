@@ -35,7 +35,8 @@ def answer(request: HttpRequest, verify_token: str) -> HttpResponse | None:
         return None
     if not hmac.compare_digest(given.encode(), verify_token.encode()):
         return None
-    return HttpResponse(request.GET.get("hub.challenge", ""), content_type="text/plain")
+    headers = {"X-Content-Type-Options": "nosniff"}  # a browser must not take the text for HTML
+    return HttpResponse(request.GET.get("hub.challenge", ""), content_type="text/plain", headers=headers)
 
 
 def check_signature(request: HttpRequest, app_secret: str) -> None:
