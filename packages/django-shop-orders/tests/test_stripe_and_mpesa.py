@@ -631,6 +631,8 @@ REFUSED_QUERIES = [
     (200, "<html><body>A page of the gateway</body></html>"),
     (200, []),
     (200, {}),
+    (200, {"ResponseCode": "1", "ResultCode": "1032", "ResultDesc": "Request cancelled by user"}),
+    (200, {"ResponseCode": "1", "ResultCode": "0", "ResultDesc": "Done"}),
     (302, ""),
     (403, {"errorCode": "403.001.01"}),
     (403, "<html><body>Forbidden</body></html>"),

@@ -154,7 +154,8 @@ class Mpesa(PaymentProvider):
         code = str(result.get("ResultCode", ""))
         if result.get("errorCode") == STILL_WAITING or code in ("", STILL_PROCESSING):
             return PaymentState(status="pending", reference=reference)
-        if not code.isdecimal() or str(result.get("CheckoutRequestID", reference)) != reference:
+        is_refused = str(result.get("ResponseCode", "0")) != "0"
+        if is_refused or not code.isdecimal() or str(result.get("CheckoutRequestID", reference)) != reference:
             logger.error("M-Pesa's response to a status query is not about the payment")
             raise ProviderUnavailable
         error = "" if code == "0" else str(result.get("ResultDesc", ""))
