@@ -231,7 +231,19 @@ def test_staff_decide_about_an_unconfirmed_report_while_the_provider_is_away(
     assert (state(order), state(card), card.needs_decision) == ("pending", "pending", True)
     payments.resolve(card.pk, amount=Decimal(0))
     days_pass()
-    assert (state(order), ProviderEvent.objects.get().outcome) == ("cancelled", "ignored")
+    assert (state(order), ProviderEvent.objects.get().outcome) == ("cancelled", "held")
+
+
+def test_confirmation_of_a_report_that_was_held_is_applied(order, card, memory_provider, report, days_pass):
+    report("captured", amount=Decimal(1), is_confirmed=False)
+    memory_provider.is_down = True
+    for _time in range(2):
+        days_pass()
+    assert ProviderEvent.objects.get().outcome == "held"
+    payments.resolve(card.pk, amount=Decimal(0))
+    assert report("captured", amount=Decimal(25)).outcome == "applied"
+    order.refresh_from_db()
+    assert (order.paid_amount, ProviderEvent.objects.count()) == (25, 1)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("refunded", "record_refund"), ("disputed", "resolve_dispute")])

@@ -120,12 +120,6 @@ def close_refunds(payment: Payment, *, were_recorded: bool) -> None:
     undecided.update(outcome=Outcome.APPLIED if were_recorded else Outcome.IGNORED)
 
 
-def close_unconfirmed(payment: Payment) -> None:
-    """Close what was reported about a payment and is not confirmed, since staff have looked at the provider's page."""
-    waiting = payment.inbox.filter(outcome=Outcome.WAITING, is_confirmed=False).exclude(kind__in=ASKED_KINDS)
-    waiting.update(outcome=Outcome.IGNORED)
-
-
 def held_refunds(order: Order) -> QuerySet[ProviderEvent]:
     """The held events about refunds of the order's captured payments. ``record_provider_refund`` closes them."""
     is_captured = Q(payment__order=order, payment__status=Payment.Status.CAPTURED)

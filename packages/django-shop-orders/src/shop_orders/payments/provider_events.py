@@ -50,7 +50,8 @@ def store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderE
     if row.payment_id is None and payment is not None:
         changes["payment"] = payment
     if event.is_confirmed and not row.is_confirmed:
-        changes |= values  # what was confirmed counts, not what an unsigned call said before
+        # What was confirmed counts, not what an unsigned call said before, also if that was given up.
+        changes |= {**values, "outcome": ProviderEvent.Outcome.RECEIVED}
     if changes:
         for column, value in changes.items():
             setattr(row, column, value)

@@ -235,7 +235,6 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
     text = _("%(amount)s %(currency)s were received from a payment that was held: %(error)s")
     values = {"amount": as_text(received, order.currency), "currency": order.currency, "error": payment.error}
     events.record(order, "payment_resolved", is_public=False, by=by, message=text % values)
-    inbox.close_unconfirmed(payment)
     if received:
         account.capture_amount(order, payment, received, by=by, notify=notify)
     else:
