@@ -80,6 +80,14 @@ def test_reference_lists_every_signal():
     assert [name for package, name in found if f"| `{package}.signals.{name}` |" not in page("signals")] == []
 
 
+def test_page_of_the_signals_of_a_package_lists_every_signal():
+    found = list(names_in_code("signals.py", r"^(\w+) = Signal\("))
+    missing = [
+        name for package, name in found if f"| `{name}` |" not in page(f"{package.removeprefix('shop_')}-signals")
+    ]
+    assert (len(found) > 15, missing) == (True, [])
+
+
 def test_reference_lists_every_check_with_a_text():
     pattern = r'"(shop_\w+\.[EW]\d{3})"'
     found = {name for file in ("checks.py", "checks/*.py") for _package, name in names_in_code(file, pattern)}

@@ -33,7 +33,7 @@ CORE: Mapping[str, str] = {
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses",
     "api.types": "In safe_text",
-    "api.views": "keep_private make_non_atomic make_private",
+    "api.views": "keep_private make_non_atomic make_private ReadMethods",
 }
 """The public names of core, for the packages and for plugins that build on it."""
 
@@ -47,7 +47,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "products": "create change set_price delete get lowest_recent_price",
         "inventory": "receive adjust count reserve release ship restock differences",
-        "imports": "import_file understand describe warnings import_products import_categories read_rows",
+        "imports": "import_products import_categories read_rows",
         "images": (
             "add make_primary reorder remove set_category_image remove_category_image check_address WantedImage "
             "request_fetches count_fetches try_again fetch"

@@ -5,6 +5,10 @@ They are listed here so that makemessages adds them to the shop's own translatio
 
 from django.utils.translation import gettext_noop
 
+LISTS = [
+    gettext_noop("More than %(count)s. The list ends there: search, or filter, to see others."),
+    gettext_noop("%(count)s or more were found. The newest of them are listed."),
+]
 STATUSES = [
     gettext_noop("pending"),
     gettext_noop("confirmed"),

@@ -258,6 +258,18 @@ def test_facets_equal_a_count_of_all_products_through_random_lives(steps, custom
         transaction.set_rollback(True)
 
 
+@pytest.mark.parametrize("broken", ["get", "set"])
+def test_facets_are_counted_while_the_cache_is_away(shop, monkeypatch, broken):
+    known = browsing_facets.count_facets(Filters())
+    cache.clear()
+
+    def fail(*args, **kwargs):
+        raise ConnectionError("The cache is away.")
+
+    monkeypatch.setattr(cache, broken, fail)
+    assert browsing_facets.count_facets(Filters()) == known
+
+
 def test_a_filter_by_an_attribute_that_is_not_counted_costs_no_second_count(shop):
     pairs = (("colour", "red"), ("grade", "A"), ("origin", "Kenya"))
     with mock.patch.object(listing, "facet_numbers", wraps=listing.facet_numbers) as counted:

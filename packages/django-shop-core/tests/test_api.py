@@ -206,6 +206,14 @@ def test_problem_has_the_field_and_the_extra_of_the_error(client):
     assert problem["limit"] == 3
 
 
+def test_head_is_a_get_without_its_body_and_not_in_the_document(client):
+    full, head = client.get("/api/things/guests"), client.head("/api/things/guests")
+    assert (head.status_code, head.content, head["Content-Type"]) == (200, b"", full["Content-Type"])
+    assert client.head("/api/things/raise/gone").status_code == 404
+    assert client.head("/api/things/body").status_code == 405
+    assert {method for path in api.get_openapi_schema()["paths"].values() for method in path} == {"get", "post"}
+
+
 def test_unexpected_exception_is_not_converted(client):
     assert client.get("/api/things/raise/bug").status_code == 500
     assert client.get("/api/hosts/bug").status_code == 500

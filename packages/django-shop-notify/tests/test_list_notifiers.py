@@ -74,7 +74,7 @@ def test_needs_of_the_console():
     assert lines_of("console")[1:] == [
         "from: django-shop-notify",
         "address: found by the notifier in the recipient or its options, channel console",
-        "options: none",
+        "options: address_field",
         "report URL: none needed",
     ]
 

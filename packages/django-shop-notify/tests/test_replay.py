@@ -6,7 +6,10 @@ import threading
 from collections import Counter
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
+from django.utils import timezone
+from shop_core.replay import PastEvent, ReplayCommand
 from shop_notify import delivery
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier
@@ -54,6 +57,45 @@ def test_replay_leaves_a_message_alone_whatever_its_state(settings, state):
     Notification.objects.update(state=state, attempts=3)
     announce(EVENTS[:1])
     assert list(Notification.objects.values_list("state", "attempts")) == [(state, 3)]
+
+
+class Replay(ReplayCommand):
+    signals = {"loan_made": signals.loan_made}
+    sender = object
+
+    def handle(self, **options):
+        self.replay(**options)
+
+    def past_events(self, names, **options):
+        for event_id in EVENTS:
+            payload = {"loan": {"number": event_id}, "book": {}, "recipients": {"member": MEMBER}}
+            values = {"payload": payload, "event_id": event_id}
+            now = timezone.now()
+            yield PastEvent(
+                position=event_id, signal="loan_made", about="", sender=object, values=values, recorded_at=now
+            )
+
+
+def said_by_replay(capsys):
+    call_command(Replay(), receiver="shop_notify:loan_made")
+    return capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.django_db
+def test_replay_says_how_many_messages_are_new(settings, capsys):
+    use(settings, {**ROUTE, "via": ["first", "added"]})
+    announce(EVENTS[:10])
+    assert said_by_replay(capsys) == "30 replayed (40 new for the receiver)"
+    assert said_by_replay(capsys) == "30 replayed (0 new for the receiver)"
+    assert Notification.objects.count() == 60
+
+
+@pytest.mark.django_db
+def test_replay_of_a_route_that_fails_says_so(settings, capsys):
+    use(settings, {**ROUTE, "via": ["first"], "to": ["no.such.callable"]})
+    with pytest.raises(CommandError, match="Failed: e-0"):
+        call_command(Replay(), receiver="shop_notify:loan_made")
+    assert capsys.readouterr().out.splitlines()[-1] == "0 replayed"
 
 
 @pytest.mark.pg

@@ -4,7 +4,8 @@ import uuid
 
 import pytest
 from django.db import transaction
-from shop_notify import routes
+from django.utils import timezone
+from shop_notify import delivery, routes
 from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification
 from testproject.library import signals
@@ -151,3 +152,37 @@ def test_route_with_a_wrong_key_is_refused():
 def test_route_whose_via_is_a_text_is_refused():
     with pytest.raises(RouteRefused, match="lists"):
         routes.Route.read({"signal": "a.b", "event": "x", "via": "email"})
+
+
+@pytest.mark.parametrize(
+    ("alias", "options", "address"),
+    [
+        ("sms", {}, "+254711000001"),
+        ("email", {}, "member@example.org"),
+        ("chat", {}, "member@example.org"),
+        ("texts", {"address_field": "phone"}, "+254711000001"),
+        ("sms", {"address_field": "email"}, "member@example.org"),
+        ("chat", {"address_field": "telegram"}, ""),
+    ],
+)
+def test_console_prints_the_address_that_the_notifier_of_the_alias_would_use(
+    settings, capsys, alias, options, address
+):
+    route = {"signal": "testproject.library.signals.loan_made", "event": "loan_made", "to": ["member"], "via": [alias]}
+    console = {"BACKEND": "console", "OPTIONS": options}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {alias: console}, "ROUTES": [route]}
+    announce("e-console")
+    delivery.deliver_due()
+    assert capsys.readouterr().out.partition("\n")[0] == (f"To: {address}" if address else "")
+
+
+def test_fallback_to_an_alias_that_via_names_too_writes_no_second_message(settings):
+    route = {"signal": "testproject.library.signals.loan_made", "event": "loan_made", "to": ["member"]}
+    route |= {"via": ["first", "second"], "fallback": {"first": {"via": "second", "after_minutes": 0}}}
+    notifiers = {alias: {"BACKEND": "memory"} for alias in ("first", "second")}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": notifiers, "ROUTES": [route]}
+    announce("e-both")
+    delivery.deliver_due()
+    Notification.objects.update(fallback_at=timezone.now())
+    delivery.deliver_due()
+    assert sorted(Notification.objects.values_list("alias", "state")) == [("first", "sent"), ("second", "sent")]

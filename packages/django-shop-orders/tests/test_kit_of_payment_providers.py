@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import count
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -885,6 +886,23 @@ def test_unsigned_calls_must_be_confirmed():
     assert_says_what_to_do(found["test_forged_call_is_not_confirmed"], names="read_webhook")
     found = refused_by(ByHandIsConfirmed, UnsignedKit)
     assert list(found) == ["test_money_sent_by_hand_is_reported"]
+
+
+@pytest.mark.parametrize("response", [KeyError("missing"), (200, {"amount": Decimal(5)}), 7])
+def test_fault_of_the_stand_in_fails_the_test(response):
+    class Broken(LocalPaymentService):
+        def respond(self, method, path, body, headers):
+            if isinstance(response, Exception):
+                raise response
+            return response
+
+    def call():
+        with Broken() as service, pytest.raises(HTTPError, match="500"):
+            urlopen(service.url, timeout=5)
+
+    with pytest.raises(AssertionError, match="`respond` of the stand-in Broken failed") as raised:
+        call()
+    assert isinstance(raised.value.__cause__, KeyError | TypeError)
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,20 @@ def test_a_text_that_a_lookup_cannot_take_finds_nothing(customers):
     assert found(public_id="Otieno") == []
 
 
-def test_a_long_list_is_counted_to_a_limit(customers, admin_client, monkeypatch):
-    monkeypatch.setattr("shop_core.model_admins.MOST_COUNTED", 3)
-    changes = admin_client.get("/admin/shop_orders/customer/").context_data["cl"]
-    assert changes.result_count == 3
+@pytest.mark.parametrize(("most", "counted", "says_so"), [(3, 3, True), (5, 5, False), (6, 5, False)])
+def test_a_long_list_is_counted_to_a_limit_and_says_so(customers, admin_client, monkeypatch, most, counted, says_so):
+    monkeypatch.setattr("shop_core.model_admins.MOST_COUNTED", most)
+    response = admin_client.get("/admin/shop_orders/customer/")
+    assert response.context_data["cl"].result_count == counted
+    assert ("More than 3." in response.text) is says_so
+
+
+@pytest.mark.parametrize(("most", "says_so"), [(3, True), (4, False)])
+def test_a_search_that_lists_the_newest_only_says_so(customers, admin_client, monkeypatch, most, says_so):
+    monkeypatch.setattr("shop_core.model_admins.MOST_FOUND", most)
+    monkeypatch.setattr(finding, "MOST_FOUND", most)
+    text = admin_client.get("/admin/shop_orders/customer/?q=tien").text
+    assert ("3 or more were found." in text) is says_so
 
 
 def test_a_long_list_is_not_sorted_by_a_column_of_the_url(customers, admin_client):

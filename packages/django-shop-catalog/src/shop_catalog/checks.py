@@ -22,8 +22,9 @@ from shop_catalog.browsing.queries import compiles_statements
 from shop_catalog.conf import app_settings
 from shop_catalog.facets.queries import crowded_names
 from shop_catalog.facets.values import MAX_LENGTH, MAX_NAMES, MAX_VALUES, counted_names
-from shop_catalog.models import FacetValue, Product
+from shop_catalog.models import Category, FacetValue, Product
 from shop_catalog.search import SearchBackend
+from shop_catalog.slugs import RESERVED
 
 
 def register() -> None:
@@ -32,6 +33,7 @@ def register() -> None:
     register_check(check_prepared_statements, "performance")
     register_check(check_facet_values, Tags.database)
     register_check(check_jit, Tags.database)
+    register_check(check_slugs, Tags.database)
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
@@ -126,6 +128,31 @@ def check_jit(
             id="shop_catalog.W006",
         )
     ]
+
+
+def check_slugs(
+    *,
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    databases: Sequence[str] | None = None,
+    **_kwargs: Any,
+) -> list[CheckMessage]:
+    """Name products and categories with a slug that is a part of the API's paths. It reads the database."""
+    if router.db_for_write(Product) not in (databases or ()):
+        return []
+    messages: list[CheckMessage] = []
+    tables = connection_of(Product).introspection.table_names()
+    for model in (Product, Category):
+        names = RESERVED[model._meta.model_name or ""] if model._meta.db_table in tables else frozenset()
+        found = model._default_manager.filter(slug__in=names).order_by("slug").values_list("slug", flat=True)
+        messages += [
+            CheckWarning(
+                f'The {model._meta.model_name} "{slug}" cannot be read through the API: its slug is a part of a path.',
+                hint=f'Change its slug in the admin, for example to "{slug}-2".',
+                id="shop_catalog.W007",
+            )
+            for slug in found
+        ]
+    return messages
 
 
 def _check_facets() -> Iterator[CheckMessage]:

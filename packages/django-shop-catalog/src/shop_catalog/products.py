@@ -17,7 +17,7 @@ from shop_core.db.transactions import connection_of, in_transaction
 from shop_catalog import facets, inventory, money, product_changes, search, signals, statistics
 from shop_catalog.exceptions import DuplicateValue, InvalidProduct, UnknownProduct
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductKind, texts
-from shop_catalog.slugs import free_slug
+from shop_catalog.slugs import free_slug, refuse_reserved
 
 DERIVED = ("search_text", "is_scheduled", "updated_at")
 """Columns that are computed from the given values."""
@@ -255,8 +255,11 @@ def _slug_source(sku: str, parent: Product | None, values: ProductValues) -> str
 
 
 def _set_values(product: Product, values: ProductValues) -> None:
-    if (slug := values.get("slug")) is not None and Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
-        raise DuplicateValue(_("The slug %(slug)s is already used by another product.") % {"slug": slug}, field="slug")
+    if (slug := values.get("slug")) is not None and slug != product.slug:
+        refuse_reserved(Product, slug)
+        if Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
+            message = _("The slug %(slug)s is already used by another product.") % {"slug": slug}
+            raise DuplicateValue(message, field="slug")
     if product.kind == ProductKind.GROUP:
         values.pop("price", None)
     if (price := values.get("price")) is not None:

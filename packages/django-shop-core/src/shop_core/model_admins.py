@@ -13,8 +13,9 @@ from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
-from shop_core.db.finding import MOST_COUNTED, keys_found
+from shop_core.db.finding import MOST_COUNTED, MOST_FOUND, keys_found
 
 
 class ReadOnly:
@@ -46,13 +47,23 @@ class _BoundedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
+        return min(self._found, MOST_COUNTED)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are more rows than ``count``."""
+        return self._found > MOST_COUNTED
+
+    @cached_property
+    def _found(self) -> int:
         rows: Any = self.object_list
-        return int(rows.order_by()[:MOST_COUNTED].count())
+        return int(rows.order_by()[: MOST_COUNTED + 1].count())
 
 
 class LongList(SafeList):
     """The list of a table with millions of rows. It is sorted in one way, by an index, and counted up to 10,000 rows.
 
+    If there are more, or if a search found so many that it lists the newest only, it says so below its title.
     ``search_fields`` are complete lookups, such as ``order__number__icontains``; each needs an index. They are looked
     up one by one, because one condition for all of them could use no index.
     """
@@ -69,8 +80,23 @@ class LongList(SafeList):
         request.GET = query  # type: ignore[assignment]
         return super().get_changelist_instance(request)
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:  # noqa: ARG002
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        response = super().changelist_view(request, extra_context)
+        context = getattr(response, "context_data", None) or {}
+        if "cl" in context and context["cl"].paginator.has_more:
+            context["subtitle"] = _("More than %(count)s. The list ends there: search, or filter, to see others.") % {
+                "count": f"{MOST_COUNTED:,}"
+            }
+        elif getattr(request, "search_is_cut", False):
+            context["subtitle"] = _("%(count)s or more were found. The newest of them are listed.") % {
+                "count": f"{MOST_FOUND:,}"
+            }
+        return response
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         text = search_term.replace("\0", "").strip()
         if not text or not self.search_fields:
             return queryset, False
-        return queryset.filter(pk__in=keys_found(self.model, dict.fromkeys(self.search_fields, text))), False
+        keys = keys_found(self.model, dict.fromkeys(self.search_fields, text))
+        request.search_is_cut = len(keys) >= MOST_FOUND  # type: ignore[attr-defined]
+        return queryset.filter(pk__in=keys), False

@@ -2,7 +2,8 @@
 
 A receiver is named by the dotted path of its function, or by its ``dispatch_uid`` up to a colon if that is a text. A
 receiver that does several things may have an attribute ``parts``, a callable that returns ``{name: receiver}``: each
-part can be named after a colon.
+part can be named after a colon. A receiver may return how much of what it did is new, such as messages that it had not
+written before; the output has the sum.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ class ReplayCommand(BaseCommand):
         receiver = self._receiver(options["receiver"])
         options["since"] = since_of(options["since"])
         counts: Counter[str] = Counter()
+        new: list[int] = []
         failed: list[PastEvent] = []
         done = current = options["after"]
         report_at = PROGRESS_EVERY
@@ -103,16 +105,18 @@ class ReplayCommand(BaseCommand):
                     if counts.total() >= report_at:
                         self.stdout.write(f"{counts.total()} events, the last is {done}")
                         report_at += PROGRESS_EVERY
-                if not options["dry_run"] and not send(receiver[event.signal], event):
+                if not options["dry_run"] and not send(receiver[event.signal], event, new):
                     failed.append(event)
                 counts[event.signal] += 1
         except KeyboardInterrupt:
-            sent = f"Replayed: {counts.total()}." + _list_of(failed)
+            sent = f"Replayed: {counts.total() - len(failed)}." + _list_of(failed)
             again = f" Continue with --after {done}" if done else " The same call begins again."
             raise CommandError(f"Stopped. {sent}{again}") from None
         for name, count in sorted(counts.items()):
             self.stdout.write(f"{name}: {count}")
-        self.stdout.write(f"{counts.total()} {'would be replayed' if options['dry_run'] else 'replayed'}")
+        said = f" ({sum(new)} new for the receiver)" if new else ""
+        what = "would be replayed" if options["dry_run"] else "replayed"
+        self.stdout.write(f"{counts.total() - len(failed)} {what}{said}")
         if failed:
             raise CommandError(_list_of(failed).strip())
 
@@ -170,21 +174,26 @@ def key_after(position: str, kind: str) -> int:
     return int(key)
 
 
-def send(receiver: Receiver, event: PastEvent) -> bool:
-    """Call the receiver as the signal would, with ``event_recorded_at`` too. Returns whether it succeeded."""
+def send(receiver: Receiver, event: PastEvent, new: list[int]) -> bool:
+    """Call the receiver as the signal would, with ``event_recorded_at`` too. Returns whether it succeeded.
+
+    A number that it returns is added to ``new``.
+    """
     values = {**event.values, "event_recorded_at": event.recorded_at}
     try:
         result = receiver(sender=event.sender, **values)
         if isawaitable(result):
-            asyncio.run(_finish(result))
+            result = asyncio.run(_finish(result))
+        if type(result) is int:
+            new.append(result)
     except Exception:
         logger.exception("The receiver failed at the event %s", event.position)
         return False
     return True
 
 
-async def _finish(result: Awaitable[Any]) -> None:
-    await result
+async def _finish(result: Awaitable[Any]) -> Any:
+    return await result
 
 
 def rows_after(rows: QuerySet[Any], key: int) -> Iterator[Any]:

@@ -19,15 +19,18 @@ from shop_notify.notifiers import registry
 RETRYABLE = frozenset({State.DEAD, State.FAILED, State.UNKNOWN})
 
 
-def put(notifications: Sequence[Notification]) -> None:
+def put(notifications: Sequence[Notification], *, counts: bool = False) -> int | None:
     """Insert unsaved notifications and wake the queue after commit.
 
-    Each is inserted once, however often it is put: event id, event, alias and address are unique together.
+    Each is inserted once, however often it is put: event id, event, alias and address are unique together. With
+    ``counts`` it returns how many were not there yet.
     """
-    if not notifications:
-        return
-    Notification.objects.bulk_create(notifications, ignore_conflicts=True)
-    _wake_after_commit()
+    if notifications:
+        Notification.objects.bulk_create(notifications, ignore_conflicts=True)
+        _wake_after_commit()
+    if not counts:
+        return None
+    return Notification.objects.filter(public_id__in=[row.public_id for row in notifications]).count()
 
 
 def retry(notification: Notification) -> None:

@@ -165,32 +165,35 @@ def _connect_again(*, setting: str, enter: bool, **kwargs: Any) -> None:  # noqa
 
 
 @cache
-def _receiver(path: str) -> Callable[..., None]:
-    def receive(sender: Any, **kwargs: Any) -> None:
+def _receiver(path: str) -> Callable[..., int | None]:
+    def receive(sender: Any, **kwargs: Any) -> int | None:
         """Put the messages of the signal's routes. A route that fails stops no other.
 
         An error reaches the sender only if the signal has an ``event_id``: such a sender uses ``send_robust`` and
-        repeats the signal. Any other sender, such as a log-in, must not fail because of a message.
+        repeats the signal. Any other sender, such as a log-in, must not fail because of a message. In a replay it
+        returns how many messages are new.
         """
-        outside_event_loop(lambda: write(sender, kwargs))
+        return outside_event_loop(lambda: write(sender, kwargs))
 
-    def receive_part(sender: Any, *, only_event: str, **kwargs: Any) -> None:
-        outside_event_loop(lambda: write(sender, kwargs, only_event))
+    def receive_part(sender: Any, *, only_event: str, **kwargs: Any) -> int | None:
+        return outside_event_loop(lambda: write(sender, kwargs, only_event))
 
-    def write(sender: Any, kwargs: dict[str, Any], event: str = "") -> None:
+    def write(sender: Any, kwargs: dict[str, Any], event: str = "") -> int | None:
         kwargs.pop("signal", None)
-        _refuse_forgotten(kwargs.pop("event_recorded_at", None))
+        _refuse_forgotten(recorded_at := kwargs.pop("event_recorded_at", None))
         planned, errors = _plan_each(path, sender, kwargs, event=event)
+        written = None
         try:
             with _savepoints(sender):
-                _put(planned, sender)
+                written = _put(planned, sender, counts=recorded_at is not None)
         except Exception as error:
             logger.exception("The messages of the signal %s could not be put into the outbox.", path)
             errors.append(error)
         if errors and kwargs.get("event_id"):
             raise errors[0]
+        return written
 
-    def parts() -> dict[str, Callable[..., None]]:
+    def parts() -> dict[str, Callable[..., int | None]]:
         """For a replay of past events: each event of the routes by itself, such as that of a route added later."""
         names = [str(entry.get("event")) for _number, entry in _entries_of(path)]
         return {name: partial(receive_part, only_event=name) for name in names}
@@ -242,13 +245,13 @@ def _record_failure(event: str, error: Exception) -> None:
     transaction.on_commit(write, using=connection_of(RouteFailure).alias, robust=True)
 
 
-def _put(planned: Sequence[Notification], sender: Any) -> None:
+def _put(planned: Sequence[Notification], sender: Any, *, counts: bool) -> int | None:
     origin = _connection_of_sender(sender)
     if origin.alias != connection_of(Notification).alias and has_transaction(origin):
         # The outbox is in another database: a rollback of the sender would not remove a message from it.
         transaction.on_commit(lambda: outbox.put(planned), using=origin.alias, robust=True)
-    else:
-        outbox.put(planned)
+        return None
+    return outbox.put(planned, counts=counts)
 
 
 @contextmanager
@@ -362,7 +365,7 @@ def _addresses(via: Iterable[str], recipient: Mapping[str, Any]) -> Iterator[tup
         if alias not in configured:
             continue
         notifier = registry.notifier_class(alias)
-        address = storable_text(notifier.address_of(recipient, registry.options_of(alias)) or "").strip()
+        address = storable_text(registry.address_of(alias, recipient)).strip()
         if address and len(address) <= 500:
             yield alias, notifier, address
 

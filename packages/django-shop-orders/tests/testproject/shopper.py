@@ -46,9 +46,9 @@ class Shopper:
         self.pages.append(response)
         return self.text
 
-    def add(self, quantity=1, **values):
-        self.get("/store/orders/")  # a page with a form, as a product page of the site has one
-        return self.post("/store/cart/add/", **{"product": "978-1", "quantity": quantity, **values})
+    def add(self, quantity=1, *, at="/store", **values):
+        self.get(f"{at}/orders/")  # a page with a form, as a product page of the site has one
+        return self.post(f"{at}/cart/add/", **{"product": "978-1", "quantity": quantity, **values})
 
     def enter(self, **changes):
         self.get("/store/checkout/")

@@ -13,7 +13,7 @@ from mptt.admin import DraggableMPTTAdmin, MPTTAdminForm, MPTTModelAdmin
 from shop_core.model_admins import SafeList
 
 from shop_catalog import images
-from shop_catalog.admin.forms import LabelsAutocomplete
+from shop_catalog.admin.forms import LabelsAutocomplete, free_of_paths
 from shop_catalog.exceptions import CategoryCycle, InvalidImage
 from shop_catalog.models import Category, write_gate
 
@@ -25,6 +25,9 @@ class CategoryForm(MPTTAdminForm):
         super().__init__(*args, **kwargs)
         if "image" in self.fields:  # Django 6.1 labels the fieldset, not the file input in it
             self.fields["image"].widget.attrs["aria-label"] = capfirst(str(self.fields["image"].label))
+
+    def clean_slug(self) -> str:
+        return free_of_paths(self)
 
     def clean_image(self) -> Any:
         file = self.cleaned_data["image"]

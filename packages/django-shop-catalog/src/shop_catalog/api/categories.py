@@ -4,6 +4,7 @@ import hashlib
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
 from ninja import Path, Query, Schema
 from ninja.responses import Status
@@ -40,7 +41,7 @@ class CategoryFilters(Schema):
 @router.get(
     "/categories/",
     auth=auth.optional,
-    response={200: CategoryPage, **responses(401, 403, 404)},
+    response={200: CategoryPage, 304: None, **responses(401, 403, 404)},
     operation_id="list_categories",
     summary="List categories in tree order",
     openapi_extra=OPTIONAL_SECURITY,
@@ -78,7 +79,7 @@ def get_category_tree(
 ) -> Any:
     version = categories.tree_version()
     etag = f'"{_digest(f"{version}/{root}/{depth}")}"'
-    if etag in request.headers.get("If-None-Match", ""):
+    if etag in parse_etags(request.headers.get("If-None-Match", "").replace("W/", "")):  # a proxy may weaken it
         response = HttpResponse(status=304)
     else:
         body = categories.tree_at(version).nested_json(root or "", depth)
@@ -93,7 +94,7 @@ def get_category_tree(
 @router.get(
     CATEGORY_PATH,
     auth=auth.optional,
-    response={200: CategoryDetail, **responses(401, 404)},
+    response={200: CategoryDetail, 304: None, **responses(401, 404)},
     operation_id="get_category",
     summary="One category with its breadcrumbs",
     openapi_extra=OPTIONAL_SECURITY,
@@ -105,7 +106,7 @@ def get_category(request: HttpRequest, slug: Path[Slug]) -> Any:
 @router.get(
     CATEGORY_PATH + "average_price/",
     auth=auth.optional,
-    response={200: AveragePrice, **responses(401, 404)},
+    response={200: AveragePrice, 304: None, **responses(401, 404)},
     operation_id="get_average_price",
     summary="Average, lowest and highest price in a category with its subtree",
     description="Covers published simple products and variants; each counts once.",

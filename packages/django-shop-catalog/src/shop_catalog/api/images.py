@@ -36,7 +36,7 @@ class ImageDetails(Schema):
 @router.get(
     PRODUCT_PATH + "images/",
     auth=auth.optional,
-    response={200: list[ImageOut], **responses(401, 404)},
+    response={200: list[ImageOut], 304: None, **responses(401, 404)},
     operation_id="list_images",
     summary="Images of a product, the primary one first",
     openapi_extra=OPTIONAL_SECURITY,

@@ -67,7 +67,7 @@ class ProductFilters(Paging):
 @router.get(
     "/products/",
     auth=auth.optional,
-    response={200: ProductPage, **responses(401, 403, 404)},
+    response={200: ProductPage, 304: None, **responses(401, 403, 404)},
     operation_id="list_products",
     summary="List, filter and search products",
     openapi_extra=OPTIONAL_SECURITY,
@@ -99,7 +99,7 @@ def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
 @router.get(
     "/products/featured/",
     auth=auth.optional,
-    response={200: ProductPage, **responses(401)},
+    response={200: ProductPage, 304: None, **responses(401)},
     operation_id="list_featured_products",
     summary="List featured products, newest first",
     openapi_extra=OPTIONAL_SECURITY,
@@ -111,7 +111,7 @@ def list_featured_products(request: HttpRequest, paging: Query[Paging]) -> Any: 
 @router.get(
     PRODUCT_PATH,
     auth=auth.optional,
-    response={200: ProductDetail, **responses(401, 404)},
+    response={200: ProductDetail, 304: None, **responses(401, 404)},
     operation_id="get_product",
     summary="One product with its variants, images and breadcrumbs",
     openapi_extra=OPTIONAL_SECURITY,

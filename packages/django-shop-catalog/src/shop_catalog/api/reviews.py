@@ -73,7 +73,7 @@ class ReviewPatch(In):
 @router.get(
     "/reviews/",
     auth=auth.optional,
-    response={200: ReviewPage, **responses(401, 404)},
+    response={200: ReviewPage, 304: None, **responses(401, 404)},
     operation_id="list_reviews",
     summary="List reviews, newest first",
     openapi_extra=OPTIONAL_SECURITY,

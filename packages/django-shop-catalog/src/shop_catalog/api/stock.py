@@ -24,7 +24,7 @@ VIEW = "shop_catalog.view_stockmovement"
 @router.get(
     PRODUCT_PATH + "stock/",
     auth=auth.staff,
-    response={200: StockOut, **responses(401, 403, 404)},
+    response={200: StockOut, 304: None, **responses(401, 403, 404)},
     operation_id="get_stock",
     summary="Stock of a product and its ledger",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,8 @@ from shop_catalog import categories, facets
 from shop_catalog.browsing import listing
 from shop_catalog.browsing.filters import Filters, places_for
 from shop_catalog.facets import terms
+
+logger = logging.getLogger(__name__)
 
 EXACT = 20_000
 """The highest number of matching products that is counted. Higher numbers are estimated from samples."""
@@ -84,11 +87,22 @@ def count_facets(
     tree = tree or categories.current_tree()
     node = listing.node_of(filters, tree)
     key = _cache_key(filters, facets.version(now=now), tree, with_categories)
-    found: Facets | None = cache.get(key)
+    try:
+        found: Facets | None = cache.get(key)
+    except Exception:  # each cache backend has errors of its own
+        logger.exception("The cache failed: the products of each facet are counted again.")
+        return _count(filters, tree, node, now, with_categories=with_categories)
     if found is None:
         found = _count(filters, tree, node, now, with_categories=with_categories)
-        cache.set(key, found, KEPT_FOR)
+        _keep(key, found)
     return found
+
+
+def _keep(key: str, found: Facets) -> None:
+    try:
+        cache.set(key, found, KEPT_FOR)
+    except Exception:  # such as a Redis that is out of memory, which still reads
+        logger.exception("The cache failed: the products of each facet are counted again.")
 
 
 def _cache_key(filters: Filters, version: facets.Version, tree: categories.CategoryTree, *more: object) -> str:

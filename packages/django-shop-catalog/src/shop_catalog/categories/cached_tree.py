@@ -79,9 +79,11 @@ class CategoryTree:
 
     def walk(self, parent_id: int | None = None) -> Iterator[Node]:
         """All descendants of a category in tree order."""
-        for node in self.children.get(parent_id, ()):
+        waiting = list(reversed(self.children.get(parent_id, ())))  # no recursion: the tree has any depth
+        while waiting:
+            node = waiting.pop()
             yield node
-            yield from self.walk(node.id)
+            waiting.extend(reversed(self.children.get(node.id, ())))
 
     def _node(self, row: _Row, storage: Storage) -> Node:
         parent = self.nodes.get(row.parent_id) if row.parent_id is not None else None

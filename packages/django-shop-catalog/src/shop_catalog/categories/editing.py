@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from shop_catalog.exceptions import CategoryNotEmpty, DuplicateValue, InvalidProduct, UnknownCategory
 from shop_catalog.models import Category, texts, write_gate
-from shop_catalog.slugs import free_slug
+from shop_catalog.slugs import free_slug, refuse_reserved
 
 
 @write_gate()
@@ -145,6 +145,7 @@ def get(slug: str) -> Category:
 
 
 def _refuse_taken_slug(slug: str) -> None:
+    refuse_reserved(Category, slug)
     if Category.objects.filter(slug=slug).exists():
         raise DuplicateValue(
             _("The slug %(slug)s is already used by another category.") % {"slug": slug}, field="slug"

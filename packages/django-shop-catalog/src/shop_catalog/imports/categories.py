@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from shop_catalog import bulk
 from shop_catalog.categories import nested_sets
 from shop_catalog.categories.repairs import write_numbers
 from shop_catalog.models import Category, write_gate
-from shop_catalog.slugs import MAX_LENGTH, slug_of, unused_slug
+from shop_catalog.slugs import MAX_LENGTH, RESERVED, unused_slug
 
 MAX_NAME = 200
 COLUMNS = ("name", "slug", "parent", "description", "image", "is_active", "position")
@@ -44,16 +45,14 @@ def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> Categor
     """
     report = CategoryReport()
     known, rows = _existing()
-    slugs = set(Category.objects.values_list("slug", flat=True))
+    slugs = {*RESERVED["category"], *Category.objects.values_list("slug", flat=True)}
     fresh: dict[Path, NewCategory] = {}
     positions = count(max((row.position for row in rows), default=-1) + 1)
     for path in _paths(lines, report):
-        for depth in range(1, len(path) + 1):
-            part = path[:depth]
-            if part not in known and part not in fresh:
-                slug = _slug(part, slugs)
-                slugs.add(slug)
-                fresh[part] = NewCategory(slug, next(positions))
+        for part in _missing(path, known, fresh):
+            slug = _slug(part, slugs)
+            slugs.add(slug)
+            fresh[part] = NewCategory(slug, next(positions))
     report.created = len(fresh)
     if fresh and not dry_run:
         _write(fresh, known, rows)
@@ -94,6 +93,15 @@ def _paths(lines: Iterable[str], report: CategoryReport) -> Iterator[Path]:
             yield names
 
 
+def _missing(path: Path, *known: Mapping[Path, object]) -> list[Path]:
+    """The categories of a path that do not exist yet. Looks from the end, since most parents exist."""
+    missing: list[Path] = []
+    while path and not any(path in paths for paths in known):
+        missing.append(path)
+        path = path[:-1]
+    return missing[::-1]
+
+
 def _problem(names: Path) -> str:
     if not all(names):
         return _("A name between two > is missing.")
@@ -106,9 +114,9 @@ def _problem(names: Path) -> str:
 
 def _slug(path: Path, taken: set[str]) -> str:
     """The slug of the name; if it is taken, with the parent's name before it."""
-    stem = slug_of(path[-1])[: MAX_LENGTH - 10] or "category"
+    stem = slugify(path[-1])[: MAX_LENGTH - 10] or "category"
     if stem in taken and len(path) > 1:
-        stem = slug_of(f"{path[-2]} {path[-1]}")[: MAX_LENGTH - 10]
+        stem = slugify(f"{path[-2]} {path[-1]}")[: MAX_LENGTH - 10]
     return unused_slug(stem, taken)
 
 

@@ -27,6 +27,7 @@ from ninja.errors import HttpError, ValidationError
 from ninja.renderers import JSONRenderer
 
 from shop_core.api import bodies
+from shop_core.api.views import ReadMethods
 from shop_core.db.transactions import is_temporary
 from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing, ShopError, TooManyRequests
 
@@ -199,6 +200,7 @@ class Problems:
     def _return_problems(self, run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         operation: Any = inspect.unwrap(run).__self__
         streams = getattr(operation.view_func, "reads_stream", False)  # and has a size limit of its own
+        operation.methods = ReadMethods(operation.methods)
         wants_json = any(getattr(model, "__ninja_param_source__", None) == "body" for model in operation.models)
 
         @functools.wraps(run)

@@ -34,6 +34,13 @@ class _NonAtomicPathView(PathView):
         return non_atomic(super().get_view())
 
 
+class ReadMethods(list[str]):
+    """The methods of an operation, in which GET includes HEAD (RFC 9110, 9.3.2), but not in the OpenAPI document."""
+
+    def __contains__(self, method: object) -> bool:
+        return super().__contains__("GET" if method == "HEAD" else method)
+
+
 def keep_private(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Decorate the views of a router whose responses hold tokens or personal data: no cache may keep them."""
 

@@ -8,6 +8,7 @@ from ninja import Query, Schema, Status
 from pydantic import Field
 from shop_core.api.problems import responses
 from shop_core.api.types import In, SearchText, ShortText, Time
+from shop_core.db.finding import MOST_FOUND
 
 from shop_notify import health, messages, outbox
 from shop_notify.api import auth
@@ -22,6 +23,7 @@ RESEND = "shop_notify.resend_notification"
 StateName = Literal["", "queued", "sending", "sent", "delivered", "read", "unknown", "failed", "dead", "skipped"]
 PERSONAL = ("address", "recipient_key", "recipient_name", "last_error", "reference", "provider_id")
 Limit = Annotated[int, Query(20, ge=1, le=100)]
+SEARCHED = f"The complete address, reference or recipient key. Each finds the {MOST_FOUND:,} newest messages."
 
 
 class NotificationOut(Schema):
@@ -146,7 +148,7 @@ def list_notifications(
     alias: Annotated[ShortText, Query("")],
     event: Annotated[ShortText, Query("")],
     reference: Annotated[ShortText, Query("")],
-    q: Annotated[SearchText, Query("", description="The complete address, reference or recipient key.")],
+    q: Annotated[SearchText, Query("", description=SEARCHED)],
 ) -> dict[str, Any]:
     auth.check_permission(request, VIEW)
     wanted = {"state": state, "alias": alias, "event": event, "reference": stored_id(reference)}

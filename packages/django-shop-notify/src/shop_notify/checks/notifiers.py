@@ -65,7 +65,7 @@ def _addresses(alias: str, notifier: Notifier) -> Iterator[CheckMessage]:
 def _address_of(notifier: Notifier, recipient: Mapping[str, str]) -> str | None:
     """The address; None if a table is missing. `migrate` runs the checks before it makes the table."""
     try:
-        return notifier.address_of(recipient, registry.options_of(notifier.alias)) or ""
+        return registry.address_of(notifier.alias, recipient)
     except DatabaseError:
         return None
 

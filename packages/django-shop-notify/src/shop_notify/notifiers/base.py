@@ -134,7 +134,7 @@ class Notifier:
 
     @classmethod
     def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
-        """The address of this recipient, empty if there is none. ``options`` are the alias's OPTIONS."""
+        """The address of this recipient, empty if there is none. ``options`` are the OPTIONS, and ``alias``."""
         return str(recipient.get(cls.address_field or cls.channel) or "")
 
     def cut(self, text: str) -> str:

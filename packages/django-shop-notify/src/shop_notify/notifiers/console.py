@@ -10,13 +10,23 @@ from shop_notify.notifiers.base import Message, Notifier, Receipt
 
 
 class ConsoleNotifier(Notifier):
-    """Writes each message to standard output."""
+    """Writes each message to standard output, with the address that the notifier of this alias would use.
+
+    It is the phone for the alias ``sms`` and otherwise the e-mail address, or that in the recipient's
+    ``address_field``.
+    """
 
     channel = "console"
     is_idempotent = True
 
+    def __init__(self, *, alias: str, address_field: str = "") -> None:  # noqa: ARG002 - address_of reads it
+        super().__init__(alias=alias)
+
     @classmethod
-    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
+    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:
+        field = options.get("address_field") or ("phone" if options.get("alias") == "sms" else "")
+        if field:
+            return str(recipient.get(field) or "")
         return str(recipient.get("email") or recipient.get("phone") or "console")
 
     def send(self, message: Message) -> Receipt:

@@ -122,6 +122,15 @@ def get_notifier(alias: str) -> Notifier:
     return notifier
 
 
+def address_of(alias: str, recipient: Mapping[str, Any]) -> str:
+    """The address of a recipient for an alias, empty if there is none.
+
+    Raises:
+        UnknownNotifier: the alias is not configured, or its class cannot be imported.
+    """
+    return str(notifier_class(alias).address_of(recipient, {**options_of(alias), "alias": alias}) or "")
+
+
 def secrets_of(alias: str) -> tuple[str, ...]:
     """Values of the alias's options that must not be shown, stored or logged."""
     try:

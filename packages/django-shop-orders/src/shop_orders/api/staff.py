@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query
 from shop_core.api.problems import responses
 from shop_core.api.types import SearchText, ShortText, When
+from shop_core.db.finding import MOST_FOUND
 
 from shop_orders import lifecycle
 from shop_orders.api import auth, idempotency, representations
@@ -29,6 +30,8 @@ from shop_orders.api.staff_schemas import (
 )
 from shop_orders.models import Order
 
+SEARCHED = f"Number, e-mail, phone, name, SKU or tracking number. Each finds the {MOST_FOUND:,} newest orders."
+
 
 @staff_router.get(
     "/orders/",
@@ -41,7 +44,7 @@ def list_orders(
     request: HttpRequest,
     limit: Limit,
     after: Annotated[ShortText, Query("")],
-    q: Annotated[SearchText, Query("", description="Number, e-mail, phone, name, SKU or tracking number.")],
+    q: Annotated[SearchText, Query("", description=SEARCHED)],
     status: Annotated[Status, Query("")],
     state: Annotated[ShortText, Query("", description="A state of the site's own.")],
     payment_status: Annotated[PaymentStatus, Query("")],

@@ -44,7 +44,8 @@ def ship(
         InvalidTransition: the order is not being processed.
         NothingToShip: a quantity exceeds the units left to ship of its line, or the parcel would be empty.
         AmbiguousLine: several lines have a product.
-        InvalidInput: a text is too long, or has a character that cannot be stored.
+        InvalidInput: a text is too long, or has a character that cannot be stored, or the tracking page is no web
+            address.
     """
     order = statuses.lock(order_id)
     statuses.check(order, OrderStatus.SHIPPED)
@@ -270,6 +271,8 @@ def _send(order: Order, parcel: Units, **tracking: str) -> Shipment:
     ``tracking`` has the fields ``carrier``, ``tracking_number`` and ``tracking_url``.
     """
     texts.check(Shipment, **tracking)
+    if tracking["tracking_url"] and not tracking["tracking_url"].startswith(("https://", "http://")):
+        raise InvalidInput(_("The tracking page is not a web address. Begin it with https://."))
     number = f"{order.number}-{order.shipments.count() + 1}"
     shipment = Shipment.objects.create(order=order, number=number, **tracking)
     ShipmentLine.objects.bulk_create(

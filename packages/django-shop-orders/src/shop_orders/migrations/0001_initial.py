@@ -1194,6 +1194,14 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("state__gt", "")),
+                fields=["state", "-placed_at"],
+                name="shop_orders_order_by_state",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="orderline",
             index=models.Index(django.db.models.functions.text.Upper("sku"), name="shop_orders_line_sku"),
         ),

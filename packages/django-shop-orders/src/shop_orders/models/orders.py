@@ -147,6 +147,7 @@ class Order(models.Model):
             models.Index(fields=("-placed_at", "-id"), name="shop_orders_order_newest"),
             models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
             models.Index(fields=("payment_status", "-placed_at"), condition=UNUSUAL, name="shop_orders_order_unusual"),
+            models.Index(fields=("state", "-placed_at"), condition=Q(state__gt=""), name="shop_orders_order_by_state"),
             models.Index(fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"),
             models.Index(fields=("-placed_at", "-id"), condition=OVERPAID, name="shop_orders_order_overpaid"),
             models.Index(fields=("email_key",), condition=UNPROCESSED, name="shop_orders_order_unpaid_mail"),

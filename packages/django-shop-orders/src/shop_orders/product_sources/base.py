@@ -97,7 +97,11 @@ class ProductSource(Protocol):
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:
         """The products that can be bought, as ``{ref: product}``. The number of queries must not grow with that of
-        ``refs``."""
+        ``refs``.
+
+        ``customer`` is the Customer whose cart it is, None for a guest and where no cart is read. Its ``user`` is the
+        user of the site, so that a source can have other prices for some of them.
+        """
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Reserve stock for all lines or none. Returns {}, or the available units of each ref that has too few."""

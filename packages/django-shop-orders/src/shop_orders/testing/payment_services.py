@@ -121,7 +121,10 @@ class PaymentService:
 
 class LocalPaymentService(PaymentService):
     """A stand-in on a local server at ``url``: ``with MyService() as service``. Its subclass writes ``respond`` and
-    keeps the records; the modes are built in."""
+    keeps the records; the modes are built in.
+
+    An error of ``respond`` is a fault of the stand-in: the provider gets a 500, and the test fails with it at the end.
+    """
 
     declined: ClassVar[tuple[int, Any]] = (402, {"error": "declined"})
     expired_token: ClassVar[tuple[int, Any]] = (401, {"error": "expired token"})
@@ -133,6 +136,7 @@ class LocalPaymentService(PaymentService):
         self.mode: Mode = "accept"
         self.port = 0
         self._released = Event()
+        self._error: Exception | None = None
 
     def respond(self, method: str, path: str, body: Mapping[str, Any], headers: Message) -> tuple[int, Any]:
         """Do what is asked, and return status and JSON. ``body`` has the values of the JSON, the form or the query;
@@ -161,6 +165,8 @@ class LocalPaymentService(PaymentService):
         self._released.set()
         if self.mode != "unreachable":
             self._stop()
+        if self._error is not None:
+            raise AssertionError(f"`respond` of the stand-in {type(self).__name__} failed.") from self._error
 
     def _start(self) -> None:
         service = self
@@ -213,8 +219,16 @@ class LocalPaymentService(PaymentService):
                 body = json.loads(raw)
             else:
                 body = dict(parse_qsl(raw.decode() or url.query))
-            status, response = self.respond(handler.command, url.path, body, handler.headers)
+            return self._respond(handler.command, url.path, body, handler.headers)
         return status, json.dumps(response).encode()
+
+    def _respond(self, *request: Any) -> tuple[int, bytes]:
+        try:
+            status, response = self.respond(*request)
+            return status, json.dumps(response).encode()
+        except Exception as error:  # noqa: BLE001 - raised at the end, in the thread of the test
+            self._error = self._error or error
+            return 500, b'{"error": "a fault of the stand-in"}'
 
 
 def signed_call(body: Mapping[str, Any], secret: str, *, event_id: str = "evt-1") -> HttpRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import checks
 from django.template import Template, TemplateDoesNotExist, TemplateSyntaxError, loader
 from django.template.loader_tags import BlockNode, ExtendsNode
+from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 MIDDLEWARE = (
@@ -35,7 +36,7 @@ def register() -> None:
 
 def check_site(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """All checks of what the pages need."""
-    return [message for part in (_apps, _middleware, _processors, _base) for message in part()]
+    return [message for part in (_apps, _middleware, _processors, _base, _urls) for message in part()]
 
 
 def _apps() -> Iterator[checks.CheckMessage]:
@@ -96,6 +97,29 @@ def _base() -> Iterator[checks.CheckMessage]:
             hint="Add it to base.html, or fill the blocks that it has in a shop_orders_pages/base.html of your own.",
             id="shop_orders_pages.W003",
         )
+
+
+def _urls() -> Iterator[checks.CheckMessage]:
+    """Pages that ROOT_URLCONF does not have may be in the URLs of a host."""
+    if not getattr(settings, "ROOT_URLCONF", "") or not _is_included(get_resolver().url_patterns):
+        return
+    try:
+        reverse("shop_orders_pages:cart")
+    except NoReverseMatch:
+        yield checks.Warning(
+            "The pages of the shop are included below a namespace, or below a path with a parameter, so that no page "
+            "finds the URL of another.",
+            hint='Include them below a fixed path of ROOT_URLCONF: path("shop/", '
+            'include("shop_orders.contrib.pages.urls")).',
+            id="shop_orders_pages.W004",
+        )
+
+
+def _is_included(patterns: Iterable[Any]) -> bool:
+    return any(
+        getattr(row, "app_name", "") == "shop_orders_pages" or _is_included(getattr(row, "url_patterns", ()))
+        for row in patterns
+    )
 
 
 def _blocks(template: Any) -> set[str] | None:

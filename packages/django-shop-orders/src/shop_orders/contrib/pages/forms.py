@@ -22,7 +22,10 @@ from shop_orders.contrib.pages import countries
 from shop_orders.contrib.pages.delivery import DeliveryOption
 from shop_orders.exceptions import InvalidPhone
 from shop_orders.models import Address
+from shop_orders.models.options import BIDIRECTIONAL, INVISIBLE, MARKS
 from shop_orders.pricing import Draft
+
+UNSEEN = BIDIRECTIONAL | INVISIBLE
 
 
 class FieldRenderer(DjangoTemplates):
@@ -64,10 +67,21 @@ def _options(choices: tuple[tuple[str, str], ...], chosen: str | None) -> SafeSt
     return format_html_join("", '<option value="{}"{}>{}</option>', rows)
 
 
+class PlainField(forms.CharField):
+    """A text without characters that are invisible or change the order of the others; some programs add them.
+
+    What has nothing but marks, which show something only beside others, is empty.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        seen = "".join(character for character in str(value or "") if character not in UNSEEN)
+        return super().to_python(seen if seen.strip(MARKS + " ") else "")
+
+
 def text(label: Any, *, max_length: int = 200, required: bool = True, autocomplete: str = "", **options: Any) -> Any:
     """A line of text that the browser can fill in."""
     widget = forms.TextInput({"autocomplete": autocomplete} if autocomplete else {})
-    return forms.CharField(label=label, max_length=max_length, required=required, widget=widget, **options)
+    return PlainField(label=label, max_length=max_length, required=required, widget=widget, **options)
 
 
 class PhoneField(forms.CharField):
@@ -144,7 +158,7 @@ class CheckoutForm(AddressFields):
     address = forms.ChoiceField(label=gettext_lazy("Where to"), widget=forms.RadioSelect, required=False)
     save_address = forms.BooleanField(label=gettext_lazy("Keep this address for next time"), required=False)
     payment = forms.ChoiceField(label=gettext_lazy("Payment"), widget=forms.RadioSelect)
-    note = forms.CharField(
+    note = PlainField(
         label=gettext_lazy("A note for us"), max_length=1000, required=False, widget=forms.Textarea({"rows": 3})
     )
 

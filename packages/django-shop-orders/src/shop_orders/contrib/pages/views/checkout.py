@@ -20,7 +20,7 @@ from shop_orders.conf import app_settings
 from shop_orders.contrib.pages import links, refusals
 from shop_orders.contrib.pages.forms import CheckoutForm
 from shop_orders.contrib.pages.views.base import Page
-from shop_orders.exceptions import CartClosed, InvalidAddress, PaymentNotPossible, ShopOrdersError, TotalChanged
+from shop_orders.exceptions import InvalidAddress, PaymentNotPossible, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 from shop_orders.payment_providers import payment_provider
 
@@ -67,12 +67,12 @@ class ReviewOrder(Page):
     template_name = "shop_orders_pages/checkout_review.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        kept = request.session.get(SESSION_KEY)
-        if kept is None:
-            return redirect("shop_orders_pages:checkout")
         cart = pages.current_cart(request)
         if cart is None:
             return redirect("shop_orders_pages:cart")
+        kept = request.session.get(SESSION_KEY)
+        if kept is None:
+            return _ask_again(request)
         try:
             view = _preview(cart, kept)
         except ShopOrdersError as error:
@@ -102,12 +102,12 @@ class PlaceOrder(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         cart = pages.own_cart(request, request.POST.get("cart", ""))
         if cart is None:
-            messages.error(request, str(CartClosed()))
+            messages.error(request, _("Your cart has changed since that page was opened. Please check it."))
             return redirect("shop_orders_pages:cart")
         order = Order.objects.filter(cart=cart).select_related("customer").first()
         kept: dict[str, Any] = request.session.get(SESSION_KEY) or {}
         if order is None and not kept:
-            return redirect("shop_orders_pages:checkout")
+            return _ask_again(request)
         expected = _amount(request.POST.get("expected_total", ""))
         if order is None and (expected is None or request.POST.get("details") != _digest(kept, _lines(cart))):
             messages.error(
@@ -150,6 +150,12 @@ class PlaceOrder(Page):
             return redirect("shop_orders_pages:cart")
         step = "checkout_review" if isinstance(error, TotalChanged) else "checkout"
         return redirect(f"shop_orders_pages:{step}")
+
+
+def _ask_again(request: HttpRequest) -> HttpResponse:
+    """The first step, for a visitor whose session ended, or did not fit into a cookie."""
+    messages.error(request, _("Your details are no longer stored. Please enter them again."))
+    return redirect("shop_orders_pages:checkout")
 
 
 def _preview(cart: Cart, kept: dict[str, Any]) -> carts.CartView:

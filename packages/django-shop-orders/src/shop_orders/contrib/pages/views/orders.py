@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,8 @@ from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Customer, IncomingPayment, Order, OrderStatus, Payment, PaymentStatus
 from shop_orders.payment_providers import obstacle, payment_provider
 from shop_orders.pricing import Draft
+
+logger = logging.getLogger(__name__)
 
 STEPS = {
     OrderStatus.PENDING: pgettext_lazy("step of an order", "Placed"),
@@ -170,13 +173,22 @@ class CancelOrder(OrderPage):
 def look_at_payment(order: Order) -> None:
     """Ask the provider about an open payment: its webhook may arrive after the customer returns."""
     payment = order.payments.filter(status__in=Payment.OPEN).order_by("-id").first()
-    if payment is None or not cache.add(f"look-at-payment-{payment.pk}", 1, ASK_EVERY_SECONDS):
+    if payment is None or _was_asked(payment):
         return
     try:
         payments.refresh(payment)
     except ShopOrdersError:
         return
     order.refresh_from_db()
+
+
+def _was_asked(payment: Payment) -> bool:
+    """Whether the provider was asked a moment ago; False while the cache is away."""
+    try:
+        return not cache.add(f"look-at-payment-{payment.pk}", 1, ASK_EVERY_SECONDS)
+    except Exception:  # each cache backend has errors of its own
+        logger.exception("The cache failed: a provider is asked at each look at its payment.")
+        return False
 
 
 def waits_until(order: Order) -> datetime | None:

@@ -1,1 +1,0 @@
-"""What the columns of a table hold, and how their numbers and dates are written."""

@@ -1,0 +1,155 @@
+"""A guest buys through the pages in sites with settings that new projects do not have."""
+
+import pytest
+from django.conf import settings as project
+from django.core.cache.backends.locmem import LocMemCache
+from django.test import Client
+from django.urls import clear_url_caches
+from shop_orders import lifecycle
+from shop_orders.contrib.pages import lost_links
+from shop_orders.contrib.pages.checks import check_site
+from shop_orders.exceptions import InvalidInput
+from shop_orders.models import Order
+from testproject import prefixed
+from testproject.shopper import GUEST, TEST, Shopper
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(project.AUTH_USER_MODEL != "auth.User", reason="the pages do not depend on the user model"),
+]
+
+BEFORE, *AFTER = project.MIDDLEWARE
+LANGUAGES = [BEFORE, "django.middleware.locale.LocaleMiddleware", *AFTER]
+SITES = {
+    "everything in cookies": {
+        "SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies",
+        "MESSAGE_STORAGE": "django.contrib.messages.storage.cookie.CookieStorage",
+        "APPEND_SLASH": False,
+        "USE_TZ": False,
+    },
+    "everything in sessions": {
+        "MESSAGE_STORAGE": "django.contrib.messages.storage.session.SessionStorage",
+        "CSRF_USE_SESSIONS": True,
+        "USE_I18N": False,
+    },
+    "no tokens": {"MIDDLEWARE": [name for name in project.MIDDLEWARE if "Csrf" not in name]},
+    "languages in paths": {
+        "MIDDLEWARE": LANGUAGES,
+        "ROOT_URLCONF": "testproject.prefixed",
+        "USE_THOUSAND_SEPARATOR": True,
+    },
+    "below a path": {"FORCE_SCRIPT_NAME": "/books"},
+}
+
+
+class Behind(Client):
+    """A client of a server that puts the site below a path."""
+
+    def generic(self, method, path, *args, **kwargs):
+        return super().generic(method, path.removeprefix("/books"), *args, **kwargs)
+
+
+@pytest.fixture
+def shopper(shop_settings, book, monkeypatch):
+    shop_settings(PAYMENT_PROVIDERS={"test": TEST})
+    monkeypatch.setattr(lost_links, "are_sent", lambda: True)  # the page that finds orders has a form
+    return Shopper()
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_guest_buys_pays_and_cancels(site, settings, shopper):
+    for name, value in SITES[site].items():
+        setattr(settings, name, value)
+    if site == "below a path":
+        shopper.client = Behind(enforce_csrf_checks=True)
+    at = "/en/store" if site == "languages in paths" else "/store"
+    shopper.add(2, at=at)
+    shopper.get(f"{at}/checkout/")
+    shopper.post(f"{at}/checkout/", **GUEST)
+    shopper.post(f"{at}/checkout/place/", **shopper.hidden())
+    order = Order.objects.get()
+    shopper.pay("pay")
+    assert "/thanks/" in shopper.path
+    shopper.post(f"{at}/orders/{order.number}/cancel/", **shopper.hidden(), reason="Too many")
+    order.refresh_from_db()
+    assert (order.payment_status, order.status, shopper.response.status_code) == ("paid", "cancelled", 200)
+
+
+class Away(LocMemCache):
+    """A cache whose server is away."""
+
+    def add(self, *args, **kwargs):
+        raise ConnectionError("The cache is away.")
+
+    get = set = incr = add
+
+
+def test_provider_is_asked_and_links_are_sent_while_the_cache_is_away(shopper, monkeypatch, shop_settings):
+    shopper.place()
+    away = Away("away", {})
+    monkeypatch.setattr("shop_orders.contrib.pages.views.orders.cache", away)
+    monkeypatch.setattr("shop_core.limits.cache", away)
+    assert "Your payment arrived" in shopper.pay("lose")
+    shopper.get("/store/orders/")
+    shopper.post("/store/orders/", number=Order.objects.get().number, email=GUEST["email"])
+    assert "Check your e-mail." in shopper.text
+
+
+@pytest.mark.parametrize("page", ["review", "place"])
+def test_end_of_the_session_is_said(shopper, page):
+    sent = shopper.review()
+    del shopper.client.cookies["sessionid"]
+    if page == "place":
+        text = shopper.post("/store/checkout/place/", **sent)
+    else:
+        text = shopper.get("/store/checkout/review/")
+    assert (shopper.path, "Your details are no longer stored." in text) == ("/store/checkout/", True)
+    assert not Order.objects.exists()
+
+
+def test_log_in_in_another_tab_changes_the_cart(shopper, user):
+    shopper.client = Client()
+    sent = shopper.review()
+    shopper.client.post("/shop/login/", {"username": "test-customer"})
+    text = shopper.post("/store/checkout/place/", **sent)
+    assert (shopper.path, "Your cart has changed since that page was opened." in text) == ("/store/cart/", True)
+    assert "Trees of Kenya" in text
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u202e\u202c", "\u200d"])
+def test_name_that_nobody_sees_is_missing(shopper, name):
+    shopper.add()
+    assert "This field is required." in shopper.enter(name=name, city=name)
+
+
+def test_characters_that_nobody_sees_are_left_out(shopper):
+    shopper.place(name="\u202aAnna\u202c \u0645\u06cc\u200c\u062e", line1="12\u200b High Street", note="\u202eTop")
+    order = Order.objects.get()
+    seen = (order.contact_name, order.shipping_address["line1"], order.customer_note)
+    assert seen == ("Anna \u0645\u06cc\u200c\u062e", "12 High Street", "Top")
+
+
+def test_hostile_texts_are_shown_as_text(shopper, book):
+    text = '"><img src=x onerror=alert(1)>'
+    book.title = text
+    book.save()
+    shopper.add(product=text)
+    shopper.place(name=text, line1=text, city=text, note=text)
+    shopper.pay("pay")
+    order = Order.objects.get()
+    lifecycle.start_processing(order.pk)
+    with pytest.raises(InvalidInput, match="not a web address"):
+        lifecycle.ship(order.pk, tracking_url="javascript:alert(1)")
+    lifecycle.ship(order.pk, carrier=text, tracking_number=text, tracking_url=f"https://example.org/{text}")
+    shopper.get(f"/store/orders/{order.number}/?{shopper.response.request['QUERY_STRING']}")
+    pages = [page.content.decode() for page in shopper.pages]
+    assert [page for page in pages if "<img src=x" in page] == []
+    assert sum("&lt;img src=x" in page for page in pages) > 5
+
+
+@pytest.mark.parametrize("urls", ["below_a_namespace", "below_a_parameter"])
+def test_check_says_that_no_page_finds_the_others(settings, urls):
+    assert not [message for message in check_site(None) if message.id == "shop_orders_pages.W004"]
+    settings.ROOT_URLCONF = tuple(getattr(prefixed, urls))
+    clear_url_caches()
+    assert [message.id for message in check_site(None)] == ["shop_orders_pages.W004"]
