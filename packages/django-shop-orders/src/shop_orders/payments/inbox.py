@@ -6,11 +6,13 @@ for an unknown payment is stored too, and applied when the payment becomes known
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.db.rows import UNSAFE
 from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
@@ -24,6 +26,7 @@ UNDECIDED = (Outcome.RECEIVED, Outcome.WAITING, Outcome.UNMATCHED)
 REFUND_KINDS = ("refunded", "refund_failed")
 ASKED_KINDS = ("refunded", disputes.KIND)
 LONGEST_WAIT = timedelta(hours=6)
+CHUNK = 1000
 
 
 @in_transaction(ProviderEvent)
@@ -44,6 +47,19 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
     if order is None:
         return _decide(row, Outcome.UNMATCHED)
     return _apply(order, row)
+
+
+def decided(alias: str, reported: Sequence[PaymentEvent]) -> dict[str, int]:
+    """Those of the events that ``apply_event`` would not change any more: ``{event id: order id}``."""
+    names = [
+        event.event_id for event in reported if isinstance(event.event_id, str) and not UNSAFE.search(event.event_id)
+    ]
+    rows = ProviderEvent.objects.filter(provider=alias, is_confirmed=True).exclude(outcome__in=UNDECIDED)
+    found: dict[str, int] = {}
+    for start in range(0, len(names), CHUNK):
+        some = rows.filter(provider_event_id__in=names[start : start + CHUNK], payment__isnull=False)
+        found.update(some.values_list("provider_event_id", "payment__order_id"))
+    return found
 
 
 @in_transaction(ProviderEvent)
