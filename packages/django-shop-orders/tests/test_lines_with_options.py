@@ -409,6 +409,21 @@ def test_text_of_options_is_one_line():
     assert line_options.as_text({"Engraving": "For\nAnna", "Date": "1 May"}) == "Engraving: For Anna; Date: 1 May"
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("For Anna; Date: 1 May", '"For Anna; Date: 1 May"'),
+        ("For Anna;\nDate: 1 May", '"For Anna; Date: 1 May"'),
+        ('For "Anna"; Date', '"For ""Anna""; Date"'),
+        ("For Anna\uff1b Date: 1 May", '"For Anna\uff1b Date: 1 May"'),
+        ("x | 978-2: Engraving: y", '"x | 978-2: Engraving: y"'),
+        ("For Anna: 1 May", "For Anna: 1 May"),
+    ],
+)
+def test_text_that_a_buyer_typed_does_not_look_like_another_option(typed, shown):
+    assert line_options.as_text({"Engraving": typed, "Gift": "yes"}) == f"Engraving: {shown}; Gift: yes"
+
+
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
 def test_two_tabs_that_add_other_options_at_once_do_not_exceed_the_limit(engraved, book, customer, shop_settings):

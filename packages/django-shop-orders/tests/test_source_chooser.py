@@ -147,6 +147,25 @@ def test_prefixed_products_keep_their_details(shop_settings, customer):
     MemoryProductSource.reset()
 
 
+def is_even(ref):
+    return ref in "bd"
+
+
+def test_equal_stock_refs_of_two_sources_are_two_stocks(shop_settings, customer):
+    MemoryProductSource.reset(*(MemoryProduct(ref=ref, available=2, stock_ref="1") for ref in "abcd"))
+    memory = {"BACKEND": "shop_orders.testing.MemoryProductSource"}
+    sources = [{"matches": f"{__name__}.is_even", **memory}, memory]
+    shop_settings(
+        PRODUCT_SOURCE={"BACKEND": "shop_orders.product_sources.SourceChooser", "OPTIONS": {"sources": sources}}
+    )
+    cart, _token = carts.add_to_cart("a", 2, customer=customer)
+    carts.add_item(cart, "b", 2)
+    assert carts.view(cart, customer=customer).can_be_ordered
+    carts.add_item(cart, "d", 2)
+    assert [line.changes for line in carts.view(cart, customer=customer).lines] == [(), ("short",), ("short",)]
+    MemoryProductSource.reset()
+
+
 def test_shared_stock_is_named_once_when_the_reservation_is_short(shop_settings, customer, monkeypatch):
     MemoryProductSource.reset(*(MemoryProduct(ref=ref, available=5, stock_ref="room") for ref in "ab"))
     shop_settings(PRODUCT_SOURCE={"BACKEND": "shop_orders.testing.MemoryProductSource"})

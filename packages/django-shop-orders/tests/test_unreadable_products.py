@@ -147,6 +147,22 @@ def test_product_that_cannot_be_sold_is_unreadable(source, cart, book, fault, ca
         carts.add_item(cart, book.isbn)
 
 
+def test_ref_that_names_a_line_of_an_order_is_not_sold(source):
+    for ref in ("#2", "a#2", "#b", "#2a"):
+        Book.objects.create(isbn=ref, title=ref, sale_price=Decimal(1), on_hand=5)
+    cart, _token = carts.find_or_open()
+    with pytest.raises(ProductUnreadable):
+        carts.add_item(cart, "#2")
+    for ref in ("a#2", "#b", "#2a"):
+        carts.add_item(cart, ref)
+    placed = order(cart)
+    lifecycle.confirm(placed.pk)
+    lifecycle.start_processing(placed.pk)
+    lifecycle.ship(placed.pk, quantities={"a#2": 1})
+    lifecycle.ship(placed.pk, quantities={"#2": 1})
+    assert [line.shipped_quantity for line in placed.lines.order_by("position")] == [1, 1, 0]
+
+
 def test_source_that_fails_for_all_is_not_asked_for_ever(source, book, shop_settings):
     for number in range(60):
         Book.objects.create(isbn=f"b{number}", title="t", sale_price=Decimal(1), on_hand=5)

@@ -25,6 +25,9 @@ BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u206
 INVISIBLE = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
 """Characters without a shape and a meaning in plain text: two texts would look the same and be different lines."""
 
+SEPARATORS = frozenset(';|"\uff1b\u037e\u061b\ufe14\ufe54\u204f\uff5c')
+"""Between the options of a line and the lines of an export, with the semicolons and bars of other scripts."""
+
 MARKS = "\u061c\u115f\u1160\u200c\u200d\u200e\u200f\u3164\uffa0"
 """Characters that show something only beside others, as in Persian, right-to-left text and emojis."""
 
@@ -70,8 +73,15 @@ def line_id(ref: str, options_digest: str) -> str:
 
 
 def as_text(options: Mapping[str, str]) -> str:
-    """``Engraving: For Anna; Date: 1 May``, on one line."""
-    return "; ".join(f"{name}: {' '.join(text.split())}" for name, text in options.items())
+    """``Engraving: For Anna; Date: 1 May``, on one line. A text with one of SEPARATORS is quoted as in CSV, so that
+    what a buyer typed does not look like another option or line."""
+    return "; ".join(f"{name}: {_on_one_line(text)}" for name, text in options.items())
+
+
+def _on_one_line(text: str) -> str:
+    words = " ".join(text.split())
+    is_quoted = any(character in SEPARATORS for character in words)
+    return '"{}"'.format(words.replace('"', '""')) if is_quoted else words
 
 
 def _plain(value: Any, ref: str) -> str:

@@ -12,7 +12,8 @@ class SourceProduct(Protocol):
 
     @property
     def ref(self) -> str:
-        """Identifies the product in carts and orders; must never change."""
+        """Identifies the product in carts and orders; must never change. At most 200 characters, and not ``#`` with a
+        number, which names a line of an order."""
 
     @property
     def sku(self) -> str:

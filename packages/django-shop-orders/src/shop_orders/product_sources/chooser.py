@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 
 from shop_orders.models import Order
 from shop_orders.product_sources.base import ProductSource, SourceProduct
+from shop_orders.product_sources.facts import stock_of
 
 
 class SourceChooser:
@@ -40,10 +41,9 @@ class SourceChooser:
         """The products of all sources, as ``{ref: product}``."""
         found: dict[str, SourceProduct] = {}
         for entry, own in self._divided(dict.fromkeys(refs, 0)):
+            stocks = self.entries.index(entry)
             for ref, product in entry.source.fetch([*own], customer=customer).items():
-                found[entry.prefix + ref] = (
-                    cast("SourceProduct", _Prefixed(product, entry.prefix)) if entry.prefix else product
-                )
+                found[entry.prefix + ref] = cast("SourceProduct", _Joined(product, entry.prefix, stocks))
         return found
 
     def refuses_options(self, ref: str, options: Mapping[str, str]) -> str:
@@ -112,14 +112,13 @@ class _Entry(NamedTuple):
         return ref.startswith(self.prefix)
 
 
-class _Prefixed:
-    """A product whose ref, and shared stock, begin with the prefix of its source."""
+class _Joined:
+    """A product whose ref begins with the prefix of its source, and whose stock is shared in its own source only."""
 
-    def __init__(self, product: SourceProduct, prefix: str) -> None:
+    def __init__(self, product: SourceProduct, prefix: str, stocks: int) -> None:
         self._product = product
         self.ref = prefix + product.ref
-        if shared := getattr(product, "stock_ref", ""):
-            self.stock_ref = prefix + shared
+        self.stock_ref = f"{stocks}:{stock_of(product)}"
 
     def __getattr__(self, name: str) -> Any:
         if name == "_product":  # while it is copied or unpickled, it has no attributes yet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 MAX_FAULTS = 20
 """After so many products that cannot be read one by one, the others of the cart are not tried."""
+LINE_NUMBER = re.compile("#[0-9]+")
+"""Names a line of an order, so no product."""
 MAX_WEIGHT = 10**8
 """The column of an order's line has 12 digits, 4 of them decimals."""
 
@@ -129,6 +132,8 @@ def _problem_of(ref: str, product: Any) -> str:
 def _problem_of_texts(ref: str, product: Any) -> str:
     if product.ref != ref:
         return f"its ref is {product.ref!r}"
+    if LINE_NUMBER.fullmatch(ref):
+        return "its ref looks like the number of a line"
     if not isinstance(product.name, str | Promise) or UNSAFE.search(str(product.name)):
         return f"its name {product.name!r} is not a text that can be stored"
     for name in ("sku", "tax_class"):
