@@ -14,7 +14,7 @@ ROUTE = {"signal": "testproject.library.signals.loan_made", "event": "loan_made"
 
 OPTIONS = (
     "options: username (required), api_key (required, secret), sender, base_url, report_secret (secret), "
-    "repeat_unknown, low_balance"
+    "repeat_unknown, low_balance, confirm_stop"
 )
 
 

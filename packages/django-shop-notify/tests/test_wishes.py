@@ -13,7 +13,7 @@ from django.http import Http404
 from django.test import Client
 from django.urls import ResolverMatch
 from django.utils import timezone
-from shop_notify import delivery
+from shop_notify import delivery, outbox
 from shop_notify.models import DeliveryReport, Notification, Suppression
 from shop_notify.notifiers import Report, SmsNotifier
 from shop_notify.recipients import lift_suppression, suppress, suppressed, wishes
@@ -130,6 +130,54 @@ def test_stop_without_an_id_is_not_taken_for_an_earlier_one(sms):
 def test_stop_from_a_phone_in_any_spelling(sms, phone):
     assert incoming("STOP", **{"from": phone}).status_code == 200
     assert is_suppressed()
+
+
+@pytest.fixture
+def confirming(sms, settings):
+    settings.SHOP_NOTIFY["NOTIFIERS"]["sms"]["OPTIONS"]["confirm_stop"] = True
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "CONTEXT": {"shop_name": "Duka"}}
+
+
+def replies(gateway):
+    delivery.deliver_due()
+    return [form["message"] for form in gateway.requests]
+
+
+@pytest.mark.django_db
+def test_stop_is_confirmed_once_if_that_is_wanted(confirming, gateway):
+    text = "Duka: We send no more messages to this number. To get them again, reply START."
+    for number in (1, 1, 2, 2, 3):
+        assert incoming("STOP", number=number).status_code == 200
+        assert replies(gateway) == [text]
+    assert is_suppressed()
+    # A person who plays with both words gets one a day, and nothing for START.
+    for number, word in ((4, "START"), (5, "STOP"), (6, "START"), (7, "STOP")):
+        assert incoming(word, number=number).status_code == 200
+    assert replies(gateway) == [text]
+    message = {"event": "order_placed", "alias": "sms", "channel": "sms", "address": PHONE, "event_id": "e-1"}
+    Notification.objects.create(**message)
+    copy = outbox.resend(Notification.objects.get(event="stop_confirmed"))
+    assert replies(gateway) == [text]
+    copy.refresh_from_db()
+    assert copy.state == "skipped"
+
+
+@pytest.mark.django_db
+def test_stop_is_not_confirmed_too_late_or_to_a_phone_that_gets_nothing(confirming, gateway):
+    incoming("STOP")
+    Notification.objects.update(expires_at=timezone.now())
+    assert replies(gateway) == []
+    Notification.objects.all().delete()
+    Suppression.objects.update(reason="manual")
+    incoming("STOP", number=2)
+    assert replies(gateway) == []
+
+
+@pytest.mark.django_db
+def test_stop_is_not_confirmed_by_default(sms, gateway):
+    incoming("STOP")
+    assert replies(gateway) == []
+    assert not Notification.objects.exists()
 
 
 @pytest.mark.django_db

@@ -13,8 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from shop_core.db.transactions import connection_of, in_transaction
 
-from shop_notify import secret_values
+from shop_notify import outbox, secret_values
 from shop_notify.delivery.settling import announce
+from shop_notify.exceptions import UnknownNotifier
 from shop_notify.masking import mask
 from shop_notify.models import FORWARD, DeliveryReport, Notification, State
 from shop_notify.notifiers import registry
@@ -73,9 +74,24 @@ def _receive_wish(alias: str, report: Report) -> None:
     if report.suppress and report.address:
         suppressions.suppress(channel, report.address, reason=report.suppress)
     if report.wish:
-        wishes.record_wish(
-            alias, channel, report.address, wish=report.wish, message_id=report.provider_id, at=report.at
-        )
+        _record_wish(alias, channel, report)
+
+
+@in_transaction(DeliveryReport)
+def _record_wish(alias: str, channel: str, report: Report) -> None:
+    """Record a wish, and confirm it once if it is a STOP of somebody who got messages until now."""
+    was_suppressed = bool(suppressions.suppressed(channel, [report.address]))
+    wishes.record_wish(alias, channel, report.address, wish=report.wish, message_id=report.provider_id, at=report.at)
+    is_suppressed = bool(suppressions.suppressed(channel, [report.address]))
+    if is_suppressed and not was_suppressed and _confirms_stop(alias):
+        outbox.put([wishes.confirmation(alias, channel, report.address)])
+
+
+def _confirms_stop(alias: str) -> bool:
+    try:
+        return registry.get_notifier(alias).confirms_stop
+    except UnknownNotifier:
+        return False
 
 
 @in_transaction(Notification)

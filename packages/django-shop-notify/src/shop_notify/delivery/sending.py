@@ -31,7 +31,7 @@ from shop_notify.models import Attempt, Notification, State
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Message, Notifier, Receipt
 from shop_notify.notifiers.time_limit import TimeLimitExceeded, time_limit
-from shop_notify.recipients import preferences, suppressions, unsubscribing
+from shop_notify.recipients import preferences, suppressions, unsubscribing, wishes
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class Batch:
             return Result(state=State.SKIPPED, detail=_("The recipient has muted these messages."), is_muted=True)
         if row.expires_at is not None and row.expires_at <= timezone.now():
             return _expired(row)
-        if suppressions.stored_form(row.address) in self.suppressed:
+        if suppressions.stored_form(row.address) in self.suppressed and not wishes.is_confirmation(row):
             return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
         return None
 

@@ -53,7 +53,8 @@ class AfricasTalkingNotifier(SmsNotifier):
 
     ``report_secret`` is the last part of the delivery-report URL, since the gateway signs nothing.
     With ``repeat_unknown`` a message whose outcome is unknown is sent once more. With ``low_balance``, an amount in
-    the currency of the account, staff are alarmed when less is left.
+    the currency of the account, staff are alarmed when less is left. With ``confirm_stop`` one who sends STOP gets
+    one reply.
     """
 
     extra = "django-shop-notify[africastalking]"
@@ -71,6 +72,7 @@ class AfricasTalkingNotifier(SmsNotifier):
         report_secret: str = "",
         repeat_unknown: bool = False,
         low_balance: Decimal | int | str | None = None,
+        confirm_stop: bool = False,
     ) -> None:
         super().__init__(alias=alias, repeat_unknown=repeat_unknown)
         if not username or not api_key:
@@ -78,6 +80,7 @@ class AfricasTalkingNotifier(SmsNotifier):
         self.sender = sender or None
         self.report_secret = report_secret
         self.low_balance = _amount(low_balance)
+        self.confirms_stop = confirm_stop
         try:
             from shop_notify.notifiers.africas_talking_client import AccountClient, SmsClient
         except ImportError as error:

@@ -120,6 +120,9 @@ class Notifier:
     low_balance: Decimal | None = None
     """Staff are alarmed if the balance of the account is below this amount. None: it is not asked for."""
 
+    confirms_stop: bool = False
+    """A person who sends STOP gets one message that confirms it, the event ``stop_confirmed``."""
+
     max_report_bytes: ClassVar[int] = 256 * 1024
     """A larger request to the URL for delivery reports is refused with 413 before it is read."""
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 from shop_core.db.transactions import connection_of, in_transaction
 
-from shop_notify.models import DeliveryReport, Suppression
+from shop_notify.models import DeliveryReport, Notification, Suppression
 from shop_notify.recipients import suppressions
 from shop_notify.storable import stored_id
 
 STOP, START = "STOP", "START"
 _PREFIX = "wish:"
 """Begins the ids of these reports, so that no message has one of them."""
+CONFIRMED = "stop_confirmed"
+"""The event of the message that confirms a STOP."""
+CONFIRM_WITHIN = timedelta(minutes=5)
+"""A later confirmation would be a message that the person does not want (47 CFR 64.1200(a)(12))."""
 
 
 @in_transaction(DeliveryReport)
@@ -41,6 +45,26 @@ def record_wish(alias: str, channel: str, address: str, *, wish: str, message_id
         using = connection_of(DeliveryReport).alias
         transaction.on_commit(lambda: apply_latest_wish(alias, channel, address), using=using, robust=True)
     return is_new
+
+
+def confirmation(alias: str, channel: str, address: str) -> Notification:
+    """The message that confirms a STOP, not saved. There is one a day for an address, however often it changes."""
+    now = timezone.now()
+    return Notification(
+        event=CONFIRMED,
+        event_id=stored_id(f"{CONFIRMED}:{suppressions.stored_form(address)}:{now.date()}"),
+        alias=alias,
+        channel=channel,
+        address=address,
+        created_at=now,
+        expires_at=now + CONFIRM_WITHIN,
+        priority=1,
+    )
+
+
+def is_confirmation(row: Notification) -> bool:
+    """Whether this message confirms a STOP, so that it is sent although the address is suppressed. A copy is not."""
+    return row.event == CONFIRMED and row.event_id.startswith(f"{CONFIRMED}:")
 
 
 @in_transaction(DeliveryReport)
