@@ -143,7 +143,8 @@ IMAGE_COLUMNS = (
     "is_primary",
     "width",
     "height",
-    "has_renditions",
+    "renditions",
+    "renditions_for",
 )
 USER_COLUMNS = (
     "id",
@@ -233,12 +234,16 @@ def _created_at(number: int) -> datetime:
     return START + timedelta(seconds=number * 7)
 
 
+WIDTHS = "240 480 1200"
+"""The widths of the smaller copies of each image."""
+
+
 def _images(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
     for number in range(1, count + 1):
         for position in range(2):
             name = UUID(int=rng.getrandbits(128), version=4)
             file = f"shop_catalog/products/{name}.webp"
-            yield name, number, file, f"Picture {position + 1}", position, position == 0, 1200, 900, True
+            yield name, number, file, f"Picture {position + 1}", position, position == 0, 1200, 900, WIDTHS, WIDTHS
 
 
 def _users(people: People) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:

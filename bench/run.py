@@ -33,7 +33,7 @@ ENDPOINTS = (
 )
 PEERS = ("e1", "ours recommended", "ours default", "naive")
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "bench.peers.ours.catalog_settings"}
-RENDITIONS = "thumb,card,large"
+RENDITIONS = "thumb:240,card:480,large:1200"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ MODELS: Mapping[str, str] = {
 }
 INTERNAL = frozenset(
     {
-        *("lft", "rght", "tree_id", "level", "has_renditions", "search_text", "is_scheduled"),
+        *("lft", "rght", "tree_id", "level", "renditions", "renditions_for", "search_text", "is_scheduled"),
         *("email_key", "token_hash", "visitor", "reservations", "data", "request", "request_id", "lease"),
         *("next_check_at", "next_attempt_at", "checks", "unknown_starts", "refused_starts", "is_announced"),
     }

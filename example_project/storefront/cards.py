@@ -52,9 +52,7 @@ def of_rows(rows: Iterable[browsing.ListedProduct]) -> list[Card]:
             name=row.name,
             url=reverse("storefront:product", kwargs={"slug": row.slug}),
             price=price_tag(row.price, row.compare_at_price, is_from=row.kind == ProductKind.GROUP),
-            picture=pictures.of_file(
-                row.image, alt=row.image_alt or row.name, has_renditions=bool(row.image_has_renditions)
-            ),
+            picture=pictures.of_file(row.image, alt=row.image_alt or row.name, renditions=row.image_renditions or ""),
             rating=row.rating_average,
             review_count=row.rating_count,
             in_stock=row.in_stock,

@@ -188,12 +188,11 @@ def _image(image: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-RENDITIONS = os.environ["BENCH_RENDITIONS"].split(",")
+RENDITIONS = dict(pair.split(":") for pair in os.environ["BENCH_RENDITIONS"].split(","))
 
 
 def _rendition(file: str, name: str) -> str:
-    stem, _dot, suffix = file.rpartition(".")
-    return f"{MEDIA}{stem}.{name}.{suffix}"
+    return f"{MEDIA}{file}.{RENDITIONS[name]}.webp"
 
 
 def _money(amount: Decimal | None) -> str | None:

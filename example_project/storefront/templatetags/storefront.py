@@ -140,10 +140,9 @@ def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> Safe
     if picture is None:
         return _no_picture(get_language())
     return format_html(
-        '<img src="{card}" srcset="{thumb} 240w, {card} 480w, {large} 1200w" sizes="{sizes}" alt="{alt}"'
-        ' width="{width}" height="{height}"{loading}>',
+        '<img src="{card}"{widths} alt="{alt}" width="{width}" height="{height}"{loading}>',
         **vars(picture),
-        sizes=sizes,
+        widths=format_html(' srcset="{}" sizes="{}"', picture.srcset, sizes) if picture.srcset else "",
         loading=FIRST if eager else LATER,
     )
 

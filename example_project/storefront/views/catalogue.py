@@ -50,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @shared
 def categories(request: HttpRequest) -> HttpResponse:
     tree = tree_of(request)
-    top_tiles = [(node, image, visible_children(tree, node.id)) for node, image in _top_categories(tree)]
+    top_tiles = [(*tile, visible_children(tree, tile[0].id)) for tile in _top_categories(tree)]
     return render(request, "storefront/categories.html", {"top_tiles": top_tiles})
 
 
@@ -158,16 +158,19 @@ def _cards(filters: browsing.Filters, *, limit: int) -> list[cards.Card]:
     return cards.of_rows(browsing.list_products(filters, limit=limit, with_categories=False).rows)
 
 
-def _top_categories(tree: catalog_categories.CategoryTree) -> list[tuple[catalog_categories.Node, str]]:
+def _top_categories(tree: catalog_categories.CategoryTree) -> list[tuple[catalog_categories.Node, str, str]]:
     """The top categories, each with its own picture or that of a well-rated product below it."""
     page = browsing.list_products(browsing.Filters(in_stock=True), ordering="rating", limit=PICTURE_SAMPLE)
-    pictures: dict[int, str] = {}
+    pictures: dict[int, tuple[str, str]] = {}
     for row, card in zip(page.rows, cards.of_rows(page.rows), strict=True):
         for node in page.categories[row.id]:
             if card.picture is not None:
-                pictures.setdefault(tree.path(node.id)[0].id, card.picture.card)
+                pictures.setdefault(tree.path(node.id)[0].id, (card.picture.card, card.picture.srcset))
     roots = visible_children(tree, None)
-    return [(node, node.renditions.get("card") or node.image or pictures.get(node.id, "")) for node in roots]
+    return [
+        (node, *((node.renditions["card"], node.srcset) if node.image else pictures.get(node.id, ("", ""))))
+        for node in roots
+    ]
 
 
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import zlib
 from decimal import Decimal
 
 import pytest
+from django.core.checks import run_checks
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,11 +14,13 @@ from django.db import connections
 from django.urls import resolve
 from PIL import Image
 from shop_catalog import categories, images, products
+from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage
 from shop_catalog.models import ProductImage
-from shop_catalog.models.image import RENDITION_WIDTHS, image_url, rendition_name
+from shop_catalog.models.image import image_srcset, image_url, rendition_name
 
 pytestmark = pytest.mark.django_db
+WIDTHS = app_settings.RENDITION_WIDTHS
 
 
 def picture(kind="JPEG", size=(600, 400), **options):
@@ -49,9 +52,11 @@ def test_image_is_stored_with_its_size_and_renditions(product, kind, suffix):
     image.refresh_from_db()
     assert (image.width, image.height, image.alt, image.is_primary, image.position) == (1600, 800, "An apple", True, 0)
     assert image.file.name.endswith(f".{suffix}")
-    for rendition, width in RENDITION_WIDTHS.items():
-        with default_storage.open(rendition_name(image.file.name, rendition)) as file:
-            assert Image.open(file).size == (width, width // 2)
+    for width in WIDTHS.values():
+        with default_storage.open(rendition_name(image.file.name, width)) as file:
+            copy = Image.open(file)
+            assert (copy.format, copy.size) == ("WEBP", (width, width // 2))
+    assert image.renditions == "240 480 1200"
 
 
 def test_first_image_is_primary_until_another_is_chosen(product):
@@ -69,7 +74,7 @@ def test_first_image_is_primary_until_another_is_chosen(product):
 @pytest.mark.django_db(transaction=True)
 def test_files_are_deleted_with_a_removed_image(product):
     image = images.add(product, file=picture())
-    names = [image.file.name, *(rendition_name(image.file.name, name) for name in RENDITION_WIDTHS)]
+    names = files_of(image.file.name)
     assert all(default_storage.exists(name) for name in names)
     images.remove(image)
     assert not any(default_storage.exists(name) for name in names)
@@ -149,14 +154,14 @@ def test_files_are_deleted_with_their_product_or_category(product):
 
 
 def files_of(name):
-    return [name, *(rendition_name(name, rendition) for rendition in RENDITION_WIDTHS)]
+    return [name, *(rendition_name(name, width) for width in (240, 480, 600))]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_new_image_of_a_category_replaces_the_old_file():
     food = images.set_category_image(categories.create("Food"), file=picture("PNG", (1600, 800)))
     old = food.image.name
-    with default_storage.open(rendition_name(old, "card")) as file:
+    with default_storage.open(rendition_name(old, 480)) as file:
         assert Image.open(file).size == (480, 240)
     food = images.set_category_image(food, file=picture("WEBP"))
     assert not any(default_storage.exists(name) for name in files_of(old))
@@ -165,7 +170,7 @@ def test_new_image_of_a_category_replaces_the_old_file():
         images.set_category_image(food, file=io.BytesIO(BAD["svg"]))
     assert categories.get("food").image.name == food.image.name
     images.remove_category_image(food)
-    assert (categories.get("food").image.name, categories.get("food").has_renditions) == ("", False)
+    assert (categories.get("food").image.name, categories.get("food").renditions) == ("", "")
     assert not any(default_storage.exists(name) for name in files_of(food.image.name))
 
 
@@ -192,10 +197,10 @@ def test_job_makes_missing_renditions_of_categories_and_skips_unreadable_files(p
     type(food).objects.filter(pk=food.pk).update(image=name)
     ProductImage.objects.create(product=product, file="shop_catalog/products/gone.png", width=1, height=1)
     [node] = categories.current_tree().walk()
-    assert node.renditions == dict.fromkeys(RENDITION_WIDTHS, node.image)
+    assert node.renditions == dict.fromkeys(WIDTHS, node.image)
     assert images.make_renditions() == 1
     [node] = categories.current_tree().walk()
-    assert node.renditions["card"].endswith(".card.png")
+    assert node.renditions["card"].endswith(".png.480.webp")
 
 
 def test_job_makes_missing_renditions_of_products(product):
@@ -204,9 +209,87 @@ def test_job_makes_missing_renditions_of_products(product):
     assert image.rendition_url("card") == image.url
     assert images.make_renditions() == 1
     image.refresh_from_db()
-    assert (image.width, image.height, image.has_renditions) == (600, 400, True)
-    assert image.rendition_url("card").endswith(".card.png")
+    assert (image.width, image.height, image.renditions) == (600, 400, "240 480 600")
+    assert image.rendition_url("card").endswith(".png.480.webp")
     assert images.make_renditions() == 0
+
+
+def test_job_makes_the_copies_again_after_a_change_of_sizes_and_stops_at_no_image(product, settings, monkeypatch):
+    name = default_storage.save("shop_catalog/products/broken.png", ContentFile(b"broken"))
+    ProductImage.objects.bulk_create([ProductImage(product=product, file=name, position=9, width=1, height=1)])
+    broken = ProductImage.objects.get()
+    image = images.add(product, file=picture())
+    food = images.set_category_image(categories.create("Food"), file=picture())
+    settings.SHOP_CATALOG = settings.SHOP_CATALOG | {"RENDITION_WIDTHS": {"thumb": 100, "card": 480, "large": 500}}
+    assert image.rendition_url("large").endswith(".600.webp")  # the old copies are shown until the job has run
+    assert images.make_renditions() == 2
+    image.refresh_from_db()
+    food.refresh_from_db()
+    assert (image.renditions, food.renditions) == ("100 480 500", "100 480 500")
+    assert image.srcset.split()[1::2] == ["100w,", "480w,", "500w"]
+    assert not any(
+        default_storage.exists(rendition_name(row, width))
+        for row in (image.file.name, food.image.name)
+        for width in (240, 600)
+    )
+    with default_storage.open(rendition_name(image.file.name, 100)) as file:
+        assert Image.open(file).size == (100, 67)
+    broken.refresh_from_db()
+    assert (broken.renditions, broken.renditions_for) == ("", "100 480 500")
+    monkeypatch.setattr("shop_catalog.images.renditions.open_checked", None)  # no image is read again
+    assert images.make_renditions() == 0
+
+
+def test_a_storage_that_fails_once_is_asked_again(product, monkeypatch):
+    first, second = (images.add(product, file=picture()) for _time in range(2))
+    ProductImage.objects.update(renditions_for="")
+    save, failures = FileSystemStorage.save, [OSError("no space")]
+
+    def save_later(storage, name, *args, **options):
+        if failures:
+            raise failures.pop()
+        return save(storage, name, *args, **options)
+
+    monkeypatch.setattr(FileSystemStorage, "save", save_later)
+    assert (images.make_renditions(), images.make_renditions(), images.make_renditions()) == (1, 1, 0)
+    assert {first.pk, second.pk} == {*ProductImage.objects.exclude(renditions="").values_list("pk", flat=True)}
+
+
+def test_an_image_that_is_deleted_while_its_copies_are_made_leaves_none(product, monkeypatch):
+    image = images.add(product, file=picture())
+    ProductImage.objects.update(renditions_for="")
+    write = images.renditions.files.write_renditions
+
+    def write_late(*args, **options):
+        written = write(*args, **options)
+        ProductImage.objects.all().delete()
+        return written
+
+    monkeypatch.setattr(images.renditions.files, "write_renditions", write_late)
+    assert images.make_renditions() == 0
+    assert not any(default_storage.exists(name) for name in files_of(image.file.name)[1:])
+
+
+@pytest.mark.parametrize(
+    ("size", "made"),
+    [((1, 1), "1"), ((300, 10), "240 300"), ((100, 20_000), "2 4 12"), ((20_000, 1), "240 480 1200")],
+)
+def test_copies_are_never_larger_than_the_image_nor_very_high(product, size, made):
+    image = images.add(product, file=picture("PNG", size))
+    assert image.renditions == made
+    for width in made.split():
+        with default_storage.open(rendition_name(image.file.name, int(width))) as file:
+            copy = Image.open(file)
+            assert (copy.width, copy.height <= 2400) == (int(width), True)
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [{}, {"thumb": 240}, {"thumb": 0, "card": 1, "large": 2}, {"thumb": "240", "card": 480, "large": 1200}, 5],
+)
+def test_wrong_widths_are_found_by_check(settings, widths):
+    settings.SHOP_CATALOG = settings.SHOP_CATALOG | {"RENDITION_WIDTHS": widths}
+    assert "shop_catalog.E009" in {message.id for message in run_checks(tags=["shop_catalog"])}
 
 
 def send(api, content, name="apple.jpg", **fields):
@@ -222,7 +305,7 @@ def test_images_can_be_uploaded_listed_and_deleted_through_the_api(product, staf
         "Red",
         600,
         True,
-        set(RENDITION_WIDTHS),
+        set(WIDTHS),
     )
     assert "evil" not in made["url"]
     assert anyone.get("/products/apple/images/").json() == [made]
@@ -253,7 +336,7 @@ def test_category_image_can_be_changed_through_the_api(staff_api, customer_api, 
     body = send_category(staff_api, picture().read())
     assert body.status_code == 200
     image = body.json()["image"]
-    assert set(image["renditions"]) == set(RENDITION_WIDTHS)
+    assert set(image["renditions"]) == set(WIDTHS)
     for path in ("/categories/food/", "/categories/", "/categories/tree/"):
         found = anyone.get(path).json()
         found = found if "slug" in found else found["items"][0] if "items" in found else found[0]
@@ -274,7 +357,7 @@ def test_category_image_can_be_changed_through_the_api(staff_api, customer_api, 
 def test_images_are_served_with_cache_headers_for_a_year(product, client):
     url = images.add(product, file=picture()).rendition_url("card")
     response = client.get(url)
-    assert (response.status_code, response["Content-Type"]) == (200, "image/jpeg")
+    assert (response.status_code, response["Content-Type"]) == (200, "image/webp")
     assert response["Cache-Control"] == "public, max-age=31536000, immutable"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
@@ -311,9 +394,11 @@ def test_only_catalogue_images_are_served(client, path):
 
 
 def test_image_url_follows_the_settings(settings):
-    assert image_url("a/b c.webp", "thumb") == f"{settings.MEDIA_URL}a/b%20c.thumb.webp"
+    assert image_url("a/b c.webp", "thumb", made="240 480") == f"{settings.MEDIA_URL}a/b%20c.webp.240.webp"
+    assert image_url("a/b c.webp", "large", made="240 480") == f"{settings.MEDIA_URL}a/b%20c.webp.480.webp"
+    assert image_srcset("a b.jpg", made="240 480") == "/media/a%20b.jpg.240.webp 240w, /media/a%20b.jpg.480.webp 480w"
     settings.MEDIA_URL = "https://cdn.example.org/"
-    assert image_url("a/b c.webp", "thumb") == "https://cdn.example.org/a/b%20c.thumb.webp"
+    assert image_url("a/b c.webp", "thumb", made="240") == "https://cdn.example.org/a/b%20c.webp.240.webp"
 
 
 def test_signed_urls_of_a_storage_are_not_cached(monkeypatch):

@@ -195,11 +195,11 @@ def test_refused_row_of_a_group_changes_nothing_through_its_variants():
 def test_product_list_opens_no_image_file(anyone):
     product = products.create("A", name="Apple", price=Decimal(1))
     ProductImage.objects.bulk_create(
-        [ProductImage(product=product, file="gone.jpg", is_primary=True, width=1, height=1, has_renditions=True)]
+        [ProductImage(product=product, file="gone.jpg", is_primary=True, width=1, height=1, renditions="240 480")]
     )
-    assert anyone.get("/products/").json()["items"][0]["image"] == {"url": "/media/gone.card.jpg", "alt": ""}
+    assert anyone.get("/products/").json()["items"][0]["image"] == {"url": "/media/gone.jpg.480.webp", "alt": ""}
     detail = anyone.get("/products/apple/").json()
-    assert detail["images"][0]["renditions"]["thumb"] == "/media/gone.thumb.jpg"
+    assert detail["images"][0]["renditions"]["thumb"] == "/media/gone.jpg.240.webp"
     assert anyone.get("/products/apple/images/").status_code == 200
 
 

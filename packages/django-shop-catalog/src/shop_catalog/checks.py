@@ -43,6 +43,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -
         *_check_throttles(),
         *_check_facets(),
         *_check_callables(),
+        *_check_widths(),
         *_check_search(),
         *_check_apps(),
         *_check_django(),
@@ -212,6 +213,18 @@ def _check_callables() -> Iterator[CheckMessage]:
                     hint=f'SHOP_CATALOG["{name}"] = "mysite.module.callable"',
                     id="shop_catalog.E003",
                 )
+
+
+def _check_widths() -> Iterator[CheckMessage]:
+    widths = app_settings.RENDITION_WIDTHS
+    is_right = isinstance(widths, dict) and {"thumb", "card", "large"} <= widths.keys() and len(widths) <= 10
+    if not (is_right and all(type(width) is int and 16 <= width <= 4000 for width in widths.values())):
+        yield Error(
+            'SHOP_CATALOG["RENDITION_WIDTHS"] is not a dict of at most 10 widths from 16 to 4000 pixels, among them '
+            "thumb, card and large.",
+            hint='SHOP_CATALOG["RENDITION_WIDTHS"] = {"thumb": 240, "card": 480, "large": 1200}',
+            id="shop_catalog.E009",
+        )
 
 
 def _check_search() -> Iterator[CheckMessage]:

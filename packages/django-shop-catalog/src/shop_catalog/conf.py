@@ -83,6 +83,15 @@ class AppSettings(BaseSettings):
         return value
 
     @property
+    def RENDITION_WIDTHS(self) -> Mapping[str, int]:
+        """Name and width in pixels of the smaller copies of each image. ``thumb``, ``card`` and ``large`` are needed.
+
+        After a change, the job ``make_renditions`` makes the copies of all images again.
+        """
+        value: Mapping[str, int] = self.get("RENDITION_WIDTHS", {"thumb": 240, "card": 480, "large": 1200})
+        return value
+
+    @property
     def IMAGE_FETCHER(self) -> str:
         """Dotted path of a callable ``(url) -> bytes`` that fetches the images of imports, in a job.
 

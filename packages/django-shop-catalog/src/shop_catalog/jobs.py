@@ -75,7 +75,7 @@ JOBS: tuple[Job, ...] = (
         name="make_renditions",
         function=images.make_renditions,
         every=timedelta(hours=1),
-        consequence="Images from a fixture are shown in full size, which is slow.",
+        consequence="Images from a fixture are shown in full size, which is slow. Other sizes have no effect.",
     ),
     Job(
         name="fetch_images",

@@ -24,7 +24,7 @@ FOREVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=3600"
 
 PICTURE = re.compile(r"shop_catalog/(products|categories)/[-\w.]+\.(?P<suffix>jpg|jpeg|png|webp)", re.ASCII)
-UNIQUE = re.compile(r"[a-z_/]+/[0-9a-f]{32}(\.[a-z]+)?\.[a-z]+", re.ASCII)
+UNIQUE = re.compile(r"[a-z_/]+/[0-9a-f]{32}(\.[a-z]+\.[0-9]+)?\.[a-z]+", re.ASCII)
 
 
 def _last_modified(_request: HttpRequest, path: str) -> Any:

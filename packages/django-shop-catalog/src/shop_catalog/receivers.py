@@ -40,11 +40,11 @@ def create_full_text_table(*, app_config: AppConfig, using: str, **_kwargs: Any)
 
 
 def delete_product_files(*, instance: ProductImage, using: str, **_kwargs: Any) -> None:
-    images.delete_on_commit(instance.file, using=using)
+    images.delete_on_commit(instance.file, instance.renditions, using=using)
 
 
 def delete_category_files(*, instance: Category, using: str, **_kwargs: Any) -> None:
-    images.delete_on_commit(instance.image, using=using)
+    images.delete_on_commit(instance.image, instance.renditions, using=using)
 
 
 def lock_for_raw_category(*, raw: bool, using: str, **_kwargs: Any) -> None:

@@ -24,7 +24,7 @@ from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, Prod
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.models import Product, ProductImage
-from shop_catalog.models.image import RENDITION_WIDTHS, image_url
+from shop_catalog.models.image import image_url
 from shop_catalog.types import Cursor, Limit, Slug, given
 
 PRODUCT_PATH = "/products/{slug}/"
@@ -186,7 +186,7 @@ def image_out(image: browsing.Image | ProductImage) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "is_primary": image.is_primary,
-        "renditions": {name: image.rendition_url(name) for name in RENDITION_WIDTHS},
+        "renditions": {name: image.rendition_url(name) for name in app_settings.RENDITION_WIDTHS},
     }
 
 
@@ -243,7 +243,7 @@ def _item(row: browsing.ListedProduct, nodes: list[Any], currency: str) -> dict[
 def _card(row: browsing.ListedProduct) -> dict[str, Any] | None:
     if not row.image:
         return None
-    return {"url": image_url(row.image, "card" if row.image_has_renditions else ""), "alt": row.image_alt}
+    return {"url": image_url(row.image, "card", made=row.image_renditions or ""), "alt": row.image_alt}
 
 
 def _detail(page: browsing.ProductPage | None, slug: str) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _columns(products: QuerySet[Any, Any], order: _Order) -> QuerySet[Any, Any]:
         "rating_count",
         "main_image__file",
         "main_image__alt",
-        "main_image__has_renditions",
+        "main_image__renditions",
         order.value,
     )
     return columns

@@ -20,7 +20,7 @@ from shop_catalog.browsing.pages import build_page
 from shop_catalog.categories.queries import version_expression
 from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
-from shop_catalog.models.image import image_url
+from shop_catalog.models.image import image_srcset, image_url
 
 
 class ListedProduct(NamedTuple):
@@ -43,7 +43,7 @@ class ListedProduct(NamedTuple):
     rating_count: int
     image: str | None
     image_alt: str | None
-    image_has_renditions: bool | None
+    image_renditions: str | None
     sort_value: Any
 
 
@@ -125,14 +125,18 @@ class Image(NamedTuple):
     width: int
     height: int
     is_primary: bool
-    has_renditions: bool
+    renditions: str
 
     @property
     def url(self) -> str:
         return image_url(self.file)
 
     def rendition_url(self, rendition: str) -> str:
-        return image_url(self.file, rendition if self.has_renditions else "")
+        return image_url(self.file, rendition, made=self.renditions)
+
+    @property
+    def srcset(self) -> str:
+        return image_srcset(self.file, made=self.renditions)
 
 
 class Variant(NamedTuple):

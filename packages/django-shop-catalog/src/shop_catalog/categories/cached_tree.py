@@ -13,8 +13,9 @@ from django.core.files.storage import Storage
 from pydantic_core import to_json
 
 from shop_catalog.categories import queries
+from shop_catalog.conf import app_settings
 from shop_catalog.models import Category
-from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
+from shop_catalog.models.image import image_srcset, image_url
 
 MAX_DEPTH = 64
 
@@ -22,7 +23,8 @@ MAX_DEPTH = 64
 class Node(NamedTuple):
     """A category without its description. ``is_visible``: the category and all its ancestors are active.
 
-    ``image`` is the URL of its image or empty; ``renditions`` has the URLs of the smaller copies by name.
+    ``image`` is the URL of its image or empty; ``renditions`` has the URLs of the smaller copies by name. ``srcset``
+    has all of them with their widths, for HTML.
     """
 
     id: int
@@ -34,6 +36,7 @@ class Node(NamedTuple):
     is_active: bool
     is_visible: bool
     renditions: Mapping[str, str]
+    srcset: str = ""
 
     @property
     def picture(self) -> dict[str, Any] | None:
@@ -49,7 +52,7 @@ class _Row(NamedTuple):
     slug: str
     name: str
     image: str
-    has_renditions: bool
+    renditions: str
     level: int
     is_active: bool
 
@@ -88,11 +91,18 @@ class CategoryTree:
     def _node(self, row: _Row, storage: Storage) -> Node:
         parent = self.nodes.get(row.parent_id) if row.parent_id is not None else None
         is_visible = row.is_active and (parent.is_visible if parent is not None else row.parent_id is None)
-        image, renditions = "", {}
+        image, renditions, srcset = "", {}, ""
         if row.image:
             image = storage.url(row.image)
-            renditions = _rendition_urls(storage, row.image, has_renditions=row.has_renditions)
-        return Node(row.id, row.parent_id, row.slug, row.name, image, row.level, row.is_active, is_visible, renditions)
+            renditions = {
+                name: image_url(row.image, name, made=row.renditions) for name in app_settings.RENDITION_WIDTHS
+            }
+            srcset = image_srcset(row.image, made=row.renditions)
+        return Node(
+            *(row.id, row.parent_id, row.slug, row.name, image, row.level, row.is_active, is_visible),
+            renditions,
+            srcset,
+        )
 
     def _nested_json(self, root: str = "", depth: int = MAX_DEPTH) -> bytes | None:
         """The visible tree as nested JSON, from the roots or below one category; ``None`` for an unknown root."""
@@ -147,13 +157,5 @@ def tree_at(version: uuid.UUID) -> CategoryTree:
 
 def _read_rows() -> list[_Row]:
     """All categories, parents before their children."""
-    columns = ("pk", "parent_id", "slug", "name", "image", "has_renditions", "level", "is_active")
+    columns = ("pk", "parent_id", "slug", "name", "image", "renditions", "level", "is_active")
     return [_Row(*values) for values in Category.objects.values_list(*columns)]
-
-
-def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dict[str, str]:
-    """URLs of the smaller copies, or of the image itself if there are none yet."""
-    return {
-        rendition: storage.url(rendition_name(name, rendition) if has_renditions else name)
-        for rendition in RENDITION_WIDTHS
-    }

@@ -24,9 +24,9 @@ def set_category_image(category: Category, *, file: IO[bytes]) -> Category:
     field = Category._meta.get_field("image")
     written = files.write(field, picture, kind)
     try:
-        return _replace_category_image(category, written[0])
+        return _replace_category_image(category, written)
     except BaseException:
-        files.delete_files(field.storage, written)
+        files.delete_files(field.storage, written.names)
         raise
 
 
@@ -36,16 +36,17 @@ def remove_category_image(category: Category) -> Category:
     Raises:
         UnknownCategory: it was deleted in the meantime.
     """
-    return _replace_category_image(category, "")
+    return _replace_category_image(category, files.Written([""], "", (0, 0)))
 
 
 @write_gate()
-def _replace_category_image(category: Category, name: str) -> Category:
+def _replace_category_image(category: Category, written: files.Written) -> Category:
     category = _reload(category)
-    files.delete_on_commit(category.image, using=connection_of(Category).alias)
-    category.image = name
-    category.has_renditions = bool(name)
-    category.save(update_fields=["image", "has_renditions"])
+    files.delete_on_commit(category.image, category.renditions, using=connection_of(Category).alias)
+    category.image = written.names[0]
+    category.renditions = written.renditions
+    category.renditions_for = files.as_text(files.widths_wanted()) if written.renditions else ""
+    category.save(update_fields=["image", "renditions", "renditions_for"])
     return category
 
 

@@ -4,53 +4,87 @@ from __future__ import annotations
 
 import io
 import uuid
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.db import transaction
 from PIL import Image
 
-from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
+from shop_catalog.conf import app_settings
+from shop_catalog.models.image import rendition_name
 
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
-def delete_on_commit(image: Any, *, using: str) -> None:
+class Written(NamedTuple):
+    """The files of an image that were written: the names, itself first, the widths of its copies, and its own size."""
+
+    names: list[str]
+    renditions: str
+    size: tuple[int, int]
+
+
+def delete_on_commit(image: Any, renditions: str, *, using: str) -> None:
     """Delete an image's files, smaller copies included, after commit."""
-    storage, names = image.storage, names_of(image.name) if image.name else []
+    storage, names = image.storage, names_of(image.name, renditions) if image.name else []
     transaction.on_commit(lambda: delete_files(storage, names), using=using, robust=True)
 
 
-def names_of(name: str) -> list[str]:
+def names_of(name: str, renditions: str) -> list[str]:
     """The files of an image and its smaller copies."""
-    return [name, *(rendition_name(name, rendition) for rendition in RENDITION_WIDTHS)]
+    return [name, *(rendition_name(name, int(width)) for width in renditions.split())]
 
 
-def write(field: Any, picture: Image.Image, kind: str) -> list[str]:
-    """Write an image and its smaller copies under a new name. The image itself comes first in the list."""
+def widths_wanted() -> list[int]:
+    """The widths of ``SHOP_CATALOG["RENDITION_WIDTHS"]``, the smallest first."""
+    return sorted(set(app_settings.RENDITION_WIDTHS.values()))
+
+
+def as_text(widths: Iterable[int]) -> str:
+    return " ".join(map(str, widths))
+
+
+def write(field: Any, picture: Image.Image, kind: str) -> Written:
+    """Write an image and its smaller copies under a new name. If one cannot be written, none is kept."""
     wanted = f"{field.upload_to}{uuid.uuid4().hex}.{SUFFIXES[kind]}"
     name = field.storage.save(wanted, ContentFile(encoded(picture, kind)))
-    return [name, *write_renditions(field.storage, picture, kind, name=name)]
+    try:
+        return write_renditions(field.storage, picture, name=name)
+    except BaseException:
+        delete_files(field.storage, [name])
+        raise
 
 
-def write_renditions(storage: Storage, picture: Image.Image, kind: str, *, name: str) -> list[str]:
-    written = []
-    for rendition, width in RENDITION_WIDTHS.items():
-        smaller = picture.copy()
-        smaller.thumbnail((width, width * 2))
-        target = rendition_name(name, rendition)
-        if storage.exists(target):
-            storage.delete(target)
-        written.append(storage.save(target, ContentFile(encoded(smaller, kind))))
+def write_renditions(storage: Storage, picture: Image.Image, *, name: str) -> Written:
+    """Write the smaller copies of an image as WebP. One that is narrower than wanted has its own width, once."""
+    sizes = sorted({_size(width, picture) for width in widths_wanted()})
+    widths = [width for width, _height in sizes]
+    written = Written(names_of(name, as_text(widths)), as_text(widths), picture.size)
+    try:
+        for target, size in zip(written.names[1:], sizes, strict=True):
+            smaller = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            if storage.exists(target):
+                storage.delete(target)
+            storage.save(target, ContentFile(encoded(smaller, "WEBP")))
+    except BaseException:
+        delete_files(storage, written.names[1:])
+        raise
     return written
+
+
+def _size(width: int, picture: Image.Image) -> tuple[int, int]:
+    """The size of a copy: not larger than the picture, and at most twice as high as its wanted width."""
+    found = max(1, min(width, picture.width, 2 * width * picture.width // picture.height))
+    return found, max(1, min(round(picture.height * found / picture.width), 2 * width))
 
 
 def encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
     options: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": 85, "optimize": True},
-        "WEBP": {"quality": 85},
+        "WEBP": {"quality": 82},
         "PNG": {"optimize": True},
     }
     picture.save(buffer, format=kind, **options[kind])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, Any, TypeVar
 
 from django.db.models import F, Max
 from django.utils import timezone
@@ -16,13 +16,6 @@ from shop_catalog.images.reading import MAX_BYTES, open_checked
 from shop_catalog.models import ImageFetch, Product, ProductImage, texts
 
 _Stored = TypeVar("_Stored", bound="ProductImage | None")
-
-
-class Written(NamedTuple):
-    """The names of the files of an image, itself first, and its width and height."""
-
-    names: list[str]
-    size: tuple[int, int]
 
 
 def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = False) -> ProductImage:
@@ -47,11 +40,11 @@ def add_fetched(fetch: ImageFetch, *, file: IO[bytes], max_bytes: int) -> Produc
     return _store(file, lambda written: _insert_fetched(fetch, written), max_bytes=max_bytes)
 
 
-def _store(file: IO[bytes], insert: Callable[[Written], _Stored], *, max_bytes: int = MAX_BYTES) -> _Stored:
+def _store(file: IO[bytes], insert: Callable[[files.Written], _Stored], *, max_bytes: int = MAX_BYTES) -> _Stored:
     """Write the files of an image, then its row. The files are deleted if no row was written."""
     picture, kind = open_checked(file, max_bytes=max_bytes)
     field: Any = ProductImage._meta.get_field("file")
-    written = Written(files.write(field, picture, kind), picture.size)
+    written = files.write(field, picture, kind)
     image = None
     try:
         image = insert(written)
@@ -63,7 +56,7 @@ def _store(file: IO[bytes], insert: Callable[[Written], _Stored], *, max_bytes: 
 
 @in_transaction(ProductImage)
 def _insert(
-    product: Product, written: Written, *, alt: str, is_primary: bool, position: int | None = None
+    product: Product, written: files.Written, *, alt: str, is_primary: bool, position: int | None = None
 ) -> ProductImage:
     """Insert the row of an image whose files have been saved."""
     _lock(product.pk)
@@ -71,7 +64,8 @@ def _insert(
     if position is None:
         last = others.aggregate(last=Max("position"))["last"]
         position = 0 if last is None else last + 1
-    image = ProductImage(product=product, alt=alt, has_renditions=True, position=position)
+    image = ProductImage(product=product, alt=alt, position=position)
+    image.renditions, image.renditions_for = written.renditions, files.as_text(files.widths_wanted())
     image.is_primary = is_primary or not others.filter(is_primary=True).exists()
     if image.is_primary:
         others.update(is_primary=False)
@@ -82,7 +76,7 @@ def _insert(
 
 
 @in_transaction(ProductImage)
-def _insert_fetched(fetch: ImageFetch, written: Written) -> ProductImage | None:
+def _insert_fetched(fetch: ImageFetch, written: files.Written) -> ProductImage | None:
     _lock(fetch.product_id)
     waiting = ImageFetch.objects.filter(pk=fetch.pk, fetched_at=None)
     if not waiting.exists():

@@ -27,7 +27,14 @@ class Migration(migrations.Migration):
                 ("slug", models.SlugField(max_length=100, unique=True, verbose_name="slug")),
                 ("description", models.TextField(blank=True, verbose_name="description")),
                 ("image", models.ImageField(blank=True, upload_to="shop_catalog/categories/", verbose_name="image")),
-                ("has_renditions", models.BooleanField(db_default=False, default=False, editable=False)),
+                (
+                    "renditions",
+                    models.CharField(blank=True, db_default="", default="", editable=False, max_length=100),
+                ),
+                (
+                    "renditions_for",
+                    models.CharField(blank=True, db_default="", default="", editable=False, max_length=100),
+                ),
                 (
                     "is_active",
                     models.BooleanField(
@@ -320,7 +327,8 @@ class Migration(migrations.Migration):
                 ("is_primary", models.BooleanField(default=False, verbose_name="primary")),
                 ("width", models.PositiveIntegerField(default=0, editable=False)),
                 ("height", models.PositiveIntegerField(default=0, editable=False)),
-                ("has_renditions", models.BooleanField(default=False, editable=False)),
+                ("renditions", models.CharField(blank=True, default="", editable=False, max_length=100)),
+                ("renditions_for", models.CharField(blank=True, default="", editable=False, max_length=100)),
                 (
                     "product",
                     models.ForeignKey(

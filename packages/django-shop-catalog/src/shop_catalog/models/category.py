@@ -38,7 +38,8 @@ class Category(MPTTModel):
     )
     description = models.TextField(_("description"), blank=True)
     image = models.ImageField(_("image"), upload_to="shop_catalog/categories/", blank=True)
-    has_renditions = models.BooleanField(default=False, db_default=False, editable=False)
+    renditions = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
+    renditions_for = models.CharField(max_length=100, blank=True, default="", db_default="", editable=False)
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("An inactive category hides everything below it from the tree.")
     )

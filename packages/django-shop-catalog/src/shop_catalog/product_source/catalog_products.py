@@ -52,7 +52,7 @@ class CatalogProduct:
     @property
     def image(self) -> str:
         picture = self.picture
-        return image_url(picture["file"], "thumb" if picture["has_renditions"] else "") if picture else ""
+        return image_url(picture["file"], "thumb", made=picture["renditions"]) if picture else ""
 
 
 class CatalogProductSource:

@@ -46,7 +46,7 @@ def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
     sku, now = Product._meta.get_field("sku"), p("now", Product._meta.get_field("publish_from"))
     named = In(F("sku"), [p(f"sku{place}", sku) for place in range(places)])
     pictures = ProductImage.objects.order_by("-is_primary", "position", "id")
-    picture = pictures.values(json=JSONObject(file="file", has_renditions="has_renditions"))
+    picture = pictures.values(json=JSONObject(file="file", renditions="renditions"))
     weight = Coalesce(F("weight"), F("parent__weight"))
     rows: QuerySet[Any, Any] = (
         Product.objects.filter(named)
