@@ -299,7 +299,7 @@ def test_body_and_its_time_are_the_same_at_each_attempt(endpoint, settings, monk
     assert others == [first, first]
     assert json.loads(first[1])["timestamp"] == row.created_at.isoformat()
     assert "New text" not in first[1].decode()
-    # Staff send it again: it is written anew.
+    # If staff send it again, a new body is written.
     Notification.objects.update(state="dead")
     outbox.retry_dead()
     delivery.deliver_due()

@@ -1,16 +1,23 @@
 """A guest buys through the pages in sites with settings that new projects do not have."""
 
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 from django.conf import settings as project
 from django.core.cache.backends.locmem import LocMemCache
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import clear_url_caches
-from shop_orders import lifecycle
+from shop_orders import carts, lifecycle
+from shop_orders.contrib import pages as package
 from shop_orders.contrib.pages import lost_links
 from shop_orders.contrib.pages.checks import check_site
 from shop_orders.exceptions import InvalidInput
-from shop_orders.models import Order
+from shop_orders.models import Cart, Order
 from testproject import prefixed
+from testproject.books.models import Book
 from testproject.shopper import GUEST, TEST, Shopper
 
 pytestmark = [
@@ -20,6 +27,8 @@ pytestmark = [
 
 BEFORE, *AFTER = project.MIDDLEWARE
 LANGUAGES = [BEFORE, "django.middleware.locale.LocaleMiddleware", *AFTER]
+PAGES = Path(package.__file__).parent / "templates"
+LOADERS = [("django.template.loaders.filesystem.Loader", [PAGES])]
 SITES = {
     "everything in cookies": {
         "SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies",
@@ -145,6 +154,38 @@ def test_hostile_texts_are_shown_as_text(shopper, book):
     pages = [page.content.decode() for page in shopper.pages]
     assert [page for page in pages if "<img src=x" in page] == []
     assert sum("&lt;img src=x" in page for page in pages) > 5
+
+
+def test_large_cart_takes_no_more_queries_than_a_small_one(shopper):
+    Book.objects.bulk_create(
+        Book(isbn=f"B-{number}", title="Poems", sale_price=Decimal(1), on_hand=5) for number in range(99)
+    )
+    counts = {}
+    shopper.review()
+    for size in (1, 100):
+        for page in ("cart", "checkout", "checkout/review"):
+            with CaptureQueriesContext(connection) as seen:
+                shopper.get(f"/store/{page}/")
+            assert shopper.response.status_code == 200
+            counts[page, size] = len(seen)
+        for row in Book.objects.filter(title="Poems") if size == 1 else ():
+            carts.add_item(Cart.objects.get(), row.isbn, 1)
+    assert [counts[page, 100] - counts[page, 1] for page, _size in counts] == [0] * 6
+    shopper.post("/store/checkout/place/", **shopper.hidden())
+    assert Order.objects.get().lines.count() == 100
+
+
+def test_check_asks_the_engine_that_renders_the_pages(settings, tmp_path):
+    """Such as Jinja's before Django's, which has a base.html too."""
+    (tmp_path / "base.html").write_text("{% block title %}{% endblock %}{% block content %}{% endblock %}")
+    [engine] = settings.TEMPLATES
+    site = {**engine, "NAME": "site", "APP_DIRS": False, "DIRS": [tmp_path]}
+    bare = {**engine, "OPTIONS": {"context_processors": [], "loaders": LOADERS}, "APP_DIRS": False}
+    settings.TEMPLATES = [site, bare]
+    assert [message.id for message in check_site(None)] == ["shop_orders_pages.W002", "shop_orders_pages.E002"]
+    for templates in ([], [site]):
+        settings.TEMPLATES = templates
+        assert [message.id for message in check_site(None)] == ["shop_orders_pages.E003"]
 
 
 @pytest.mark.parametrize("urls", ["below_a_namespace", "below_a_parameter"])

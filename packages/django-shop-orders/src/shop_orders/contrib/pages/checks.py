@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
-from django.template import Template, TemplateDoesNotExist, TemplateSyntaxError, loader
+from django.template import Template, TemplateDoesNotExist, TemplateSyntaxError, engines
+from django.template.backends.django import DjangoTemplates
 from django.template.loader_tags import BlockNode, ExtendsNode
 from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
@@ -63,9 +64,9 @@ def _middleware() -> Iterator[checks.CheckMessage]:
 
 
 def _processors() -> Iterator[checks.CheckMessage]:
-    templates: Sequence[Mapping[str, Any]] = settings.TEMPLATES
-    engines = [engine.get("OPTIONS", {}).get("context_processors", ()) for engine in templates]
-    missing = [name for name in PROCESSORS if not any(name in processors for processors in engines)]
+    own = _own_base()
+    found = own.backend.engine.context_processors if own is not None else PROCESSORS
+    missing = [name for name in PROCESSORS if name not in found]
     if missing:
         yield checks.Warning(
             f"The templates of the shop need {' and '.join(missing)}.",
@@ -76,20 +77,28 @@ def _processors() -> Iterator[checks.CheckMessage]:
 
 def _base() -> Iterator[checks.CheckMessage]:
     """The name in ``extends`` is found only when a template is rendered, which a check does not do."""
-    if BASE not in _own_base():
+    own = _own_base()
+    if own is None:
+        yield checks.Error(
+            "No engine of TEMPLATES finds shop_orders_pages/base.html, or the template has an error.",
+            hint='Paste into the one with Django\'s templates: "APP_DIRS": True.',
+            id="shop_orders_pages.E003",
+        )
+        return
+    if BASE not in own.template.source:
         return
     try:
-        found = loader.get_template("base.html")
+        found = own.backend.get_template("base.html")
     except TemplateDoesNotExist:
         yield checks.Error(
-            "The pages of the shop extend base.html, and no app or folder of TEMPLATES has it.",
+            "The pages of the shop extend base.html, and no app or folder of their engine in TEMPLATES has it.",
             hint="Write it with the blocks title, head and content, or replace shop_orders_pages/base.html.",
             id="shop_orders_pages.E002",
         )
         return
     except TemplateSyntaxError:
         return  # Django says it better, when the template is rendered
-    blocks = _blocks(getattr(found, "template", None))
+    blocks = _blocks(found.template)
     missing = [name for name in BLOCKS if blocks is not None and name not in blocks]
     if missing:
         yield checks.Warning(
@@ -143,9 +152,15 @@ def _blocks(template: Any) -> set[str] | None:
     return None
 
 
-def _own_base() -> str:
-    """The source of the template that is the parent of all pages."""
-    return str(getattr(getattr(loader.get_template("shop_orders_pages/base.html"), "template", None), "source", ""))
+def _own_base() -> Any:
+    """The template that is the parent of all pages, by the engine that renders them; None if none finds it."""
+    for engine in engines.all():
+        if isinstance(engine, DjangoTemplates):
+            try:
+                return engine.get_template("shop_orders_pages/base.html")
+            except (TemplateDoesNotExist, TemplateSyntaxError):
+                continue
+    return None
 
 
 def _is_a(one: Any, base: type) -> bool:
