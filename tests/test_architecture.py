@@ -18,6 +18,9 @@ EXTRAS = {
     "pillow_heif": "images",
     "africastalking": "notifiers",
     "stripe": "payment_providers",
+    "charset_normalizer": "imports",
+    "openpyxl": "imports",
+    "python_calamine": "imports",
 }
 """Optional library: the only module or folder that may import it."""
 

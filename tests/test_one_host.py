@@ -116,7 +116,7 @@ def json_operations(api):
         for place, methods in api.get_openapi_schema(path_prefix="/")["paths"].items()
         for method, operation in methods.items()
         if "application/json" in operation.get("requestBody", {}).get("content", {})
-        and operation["operationId"] != "bulk_create_products"
+        and operation["operationId"] not in ("bulk_create_products", "preview_products_file")
     ]
 
 

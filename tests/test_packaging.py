@@ -13,13 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE, CORE_WITH_API = "django-shop-core>=0.1.0,<1", "django-shop-core[api]>=0.1.0,<1"
 DEPENDENCIES = {
     "core": {"django"},
-    "catalog": {CORE_WITH_API, "django-mptt", "pillow"},
+    "catalog": {CORE_WITH_API, "anyascii", "django-mptt", "pillow"},
     "orders": {CORE_WITH_API, "phonenumberslite"},
     "notify": {CORE},
 }
 EXTRAS = {
     "core": {"api"},
-    "catalog": {"heic"},
+    "catalog": {"heic", "spreadsheets"},
     "orders": {"allauth", "stripe", "mpesa"},
     "notify": {"africastalking", "api", "django-q2", "anymail", "sms"},
 }

@@ -30,7 +30,7 @@ DISTRIBUTIONS = {
 
 DEPENDENCIES = {
     "core": {"django"},
-    "catalog": {"django-shop-core", "django-mptt", "pillow"},
+    "catalog": {"django-shop-core", "anyascii", "django-mptt", "pillow"},
     "orders": {"django-shop-core", "phonenumberslite"},
     "notify": {"django-shop-core"},
 }
@@ -38,7 +38,7 @@ DEPENDENCIES = {
 
 EXTRAS = {
     "core": "[api]",
-    "catalog": "[heic]",
+    "catalog": "[heic,spreadsheets]",
     "orders": "[stripe,mpesa]",
     "notify": "[africastalking,api,django-q2,anymail]",
 }

@@ -47,7 +47,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "products": "create change set_price delete get lowest_recent_price",
         "inventory": "receive adjust count reserve release ship restock differences",
-        "imports": "import_products import_categories read_rows",
+        "imports": "import_file understand describe warnings import_products import_categories read_rows",
         "images": (
             "add make_primary reorder remove set_category_image remove_category_image check_address WantedImage "
             "request_fetches count_fetches try_again fetch"

@@ -131,6 +131,7 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ("GET", "/products/products/"): ("shop", EVERYBODY, None),
     ("POST", "/products/products/"): ("staff", staff(201), {"sku": "TEA", "name": "Tea", "price": "10"}),
     ("POST", "/products/products/bulk_create/"): ("staff", staff(201), [{"sku": "TEA", "name": "Tea", "price": "1"}]),
+    ("POST", "/products/products/bulk_create/preview/"): ("staff", staff(200), []),
     ("GET", "/products/products/featured/"): ("shop", EVERYBODY, None),
     ("GET", "/products/products/{slug}/"): ("shop", EVERYBODY, None),
     ("PATCH", "/products/products/{slug}/"): ("staff", staff(200), {"name": "Mug"}),

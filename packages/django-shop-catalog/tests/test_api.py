@@ -48,6 +48,7 @@ MATRIX = [
     ("patch", "/products/apple/", {"name": "X"}, 401, 403, 403, 200),
     ("delete", "/products/apple/", None, 401, 403, 403, 204),
     ("post", "/products/bulk_create/", [PRODUCT], 401, 403, 403, 201),
+    ("post", "/products/bulk_create/preview/", [PRODUCT], 401, 403, 403, 200),
     ("get", "/products/apple/images/", None, 200, 200, 200, 200),
     ("delete", "/products/apple/images/?id=00000000-0000-4000-8000-000000000000", None, 401, 403, 403, 404),
     ("get", "/products/apple/stock/", None, 401, 403, 403, 200),
@@ -128,7 +129,7 @@ def test_openapi_document_is_complete(shop):
             statuses = set(operation["responses"])
             assert {"400", "413", "415", "422", "429", "503"} <= statuses, path
             assert {} in operation["security"] if method == "get" and "/stock/" not in path else operation["security"]
-    assert len(ids) == len(set(ids)) == 25
+    assert len(ids) == len(set(ids)) == 26
     assert document["components"]["securitySchemes"]["SessionAuth"]["in"] == "cookie"
 
 

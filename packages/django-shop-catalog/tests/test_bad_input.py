@@ -214,7 +214,12 @@ def test_more_form_fields_and_files_than_django_accepts_are_refused(shop, staff_
 
 def test_malformed_multipart_body_is_refused(shop, staff_api):
     for kind in ("multipart/form-data", "multipart/form-data; boundary=\xff", "multipart/form-data; boundary=x"):
-        for path in ("/products/apple/images/", "/categories/food/image/", "/products/bulk_create/"):
+        for path in (
+            "/products/apple/images/",
+            "/categories/food/image/",
+            "/products/bulk_create/",
+            "/products/bulk_create/preview/",
+        ):
             response = staff_api.client.generic("POST", API + path, b"--x\r\nnonsense", content_type=kind)
             assert response.status_code in {400, 422}, (kind, path)
             assert response["Content-Type"] == "application/problem+json", (kind, path)

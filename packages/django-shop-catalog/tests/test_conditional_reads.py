@@ -9,7 +9,7 @@ from django.core.checks import run_checks
 from shop_catalog import categories, imports, products
 from shop_catalog.api.routers import router
 from shop_catalog.exceptions import DuplicateValue
-from shop_catalog.imports.row_readers import RawRow
+from shop_catalog.imports import RawRow
 from shop_catalog.models import Category, Product
 from shop_catalog.slugs import RESERVED
 

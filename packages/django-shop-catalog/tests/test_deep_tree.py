@@ -42,7 +42,7 @@ def test_a_tree_of_1200_levels_is_read_and_written(deepest, client, admin_client
     assert admin_client.get("/admin/shop_catalog/category/").status_code == 200
     assert admin_client.get(f"/admin/shop_catalog/category/{deepest.pk}/change/").status_code == 200
     row = {"sku": "B", "name": "Pear", "price": "2", "categories": [deepest.slug]}
-    assert imports.import_products([imports.row_readers.RawRow(1, row)]).created == 1
+    assert imports.import_products([imports.RawRow(1, row)]).created == 1
     below = categories.create("Below", parent=deepest)
     moved = categories.move(categories.get("level-600"), parent=None)
     assert (below.level, moved.level, Category.objects.get(pk=below.pk).level) == (LEVELS, 0, LEVELS - 600)

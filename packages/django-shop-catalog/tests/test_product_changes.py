@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from PIL import Image
 from shop_catalog import categories, images, imports, inventory, product_changes, products, signals
-from shop_catalog.imports.row_readers import RawRow
+from shop_catalog.imports import RawRow
 from shop_catalog.models import Product
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, models
 from shop_catalog import browsing, imports, products, search
-from shop_catalog.imports.row_readers import RawRow
+from shop_catalog.imports import RawRow
 from shop_catalog.models import Product, SearchSpelling, SearchWord
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "gravel", "honey", "indigo", "T-Shirt", "50/60")
@@ -122,8 +122,8 @@ def test_imports_that_add_the_same_words_do_not_wait_for_each_other(monkeypatch)
     reports = {}
 
     def run(name, texts):
-        def progress(rows):
-            if rows == 1:
+        def progress(step, count):
+            if (step, count) == ("written", 1):
                 both_wrote.wait()
 
         own = {"price": "1.00"}

@@ -63,6 +63,12 @@ class AppSettings(BaseSettings):
         return int(self.get("BULK_MAX_ROWS", 10_000))
 
     @property
+    def IMPORT_MAPS(self) -> Mapping[str, str]:
+        """Column maps of one's own: ``{name: path of a JSON file}``, beside ``shopify``, ``woocommerce``, ``own``."""
+        value: Mapping[str, str] = self.get("IMPORT_MAPS", {})
+        return value
+
+    @property
     def MODERATE_REVIEWS(self) -> bool:
         """Whether staff must approve a review before it is published."""
         return bool(self.get("MODERATE_REVIEWS", True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
+from anyascii import anyascii
 from django.db import models
 from django.utils.crypto import get_random_string
 from django.utils.text import slugify
@@ -36,9 +37,14 @@ def unreserved(model: type[models.Model], stem: str) -> str:
     return f"{stem}-2" if stem in RESERVED[model._meta.model_name or ""] else stem
 
 
+def slug_of(name: str) -> str:
+    """The slug of a name in any script: ``Straße`` is ``strasse``, ``茶`` is ``cha``. Empty if it has no letter."""
+    return slugify(anyascii(name))
+
+
 def free_slug(model: type[models.Model], name: str) -> str:
     """Make a slug from a name that no row of the model uses."""
-    stem = slugify(name)[: MAX_LENGTH - 10] or "item"
+    stem = slug_of(name)[: MAX_LENGTH - 10] or "item"
     taken = set(model._default_manager.filter(slug__startswith=stem).values_list("slug", flat=True))
     return unused_slug(stem, taken | RESERVED[model._meta.model_name or ""])
 

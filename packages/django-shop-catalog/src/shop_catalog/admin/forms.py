@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from shop_catalog import images, money, products
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import DuplicateValue, InvalidImage, InvalidProduct
-from shop_catalog.imports import FORMAT_BY_SUFFIX
+from shop_catalog.imports import FORMAT_BY_SUFFIX, Choices, Table, maps
+from shop_catalog.imports.reading import encodings
 from shop_catalog.models import Product, ProductImage, ProductKind
 from shop_catalog.slugs import refuse_reserved
 
@@ -186,16 +187,60 @@ class StockForm(forms.Form):
 class UploadForm(forms.Form):
     """A file of products, shown as a preview before it is imported."""
 
-    file = forms.FileField(label=_("File"), help_text=_("CSV, JSON lines or a JSON array, in UTF-8."))
+    file = forms.FileField(
+        label=_("File"), help_text=_("CSV, Excel, OpenDocument or JSON, also from Shopify and WooCommerce.")
+    )
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > app_settings.BULK_MAX_BYTES:
             raise ValidationError(_("The file is larger than this shop accepts. Split it."))
-        if self.suffix(file.name) not in FORMAT_BY_SUFFIX:
-            raise ValidationError(_("The name of the file must end in .csv, .json, .jsonl or .ndjson."))
+        if file.name.rpartition(".")[2].lower() not in FORMAT_BY_SUFFIX:
+            known = ", ".join(f".{suffix}" for suffix in FORMAT_BY_SUFFIX)
+            raise ValidationError(_("The name of the file must end in one of: %(known)s.") % {"known": known})
         return file
 
-    @staticmethod
-    def suffix(name: str) -> str:
-        return name.rpartition(".")[2].lower()
+
+class ChoicesForm(forms.Form):
+    """How a file is read. What is left empty is found out. ``column_<letter>`` says what a column holds."""
+
+    column_map = forms.ChoiceField(label=_("Kind of file"), required=False)
+    encoding = forms.ChoiceField(label=_("Encoding"), required=False)
+    delimiter = forms.ChoiceField(label=_("Delimiter"), required=False)
+    sheet = forms.ChoiceField(label=_("Sheet"), required=False)
+    header_row = forms.IntegerField(label=_("Row of the header"), required=False, min_value=1, max_value=100)
+    decimal = forms.ChoiceField(label=_("Decimal sign"), required=False)
+    date_order = forms.ChoiceField(label=_("Dates"), required=False)
+
+    def __init__(self, data: Any = None, *, table: Table | None = None) -> None:
+        super().__init__(data)
+        found = ("", _("found automatically"))
+        self.table = table
+        fields: Any = self.fields
+        fields["column_map"].choices = [found, *((name, name) for name in maps.names())]
+        fields["encoding"].choices = [found, *((name, encodings.label(name)) for name in encodings.CHOICES)]
+        fields["delimiter"].choices = [
+            found,
+            (",", _("comma")),
+            (";", _("semicolon")),
+            ("\t", _("tab")),
+            ("|", _("vertical bar")),
+        ]
+        fields["decimal"].choices = [found, (",", _("comma: 1.234,56")), (".", _("point: 1,234.56"))]
+        fields["date_order"].choices = [found, ("day", _("day before month")), ("month", _("month before day"))]
+        if table is None:
+            fields["sheet"] = forms.CharField(required=False)
+            return
+        fields["sheet"].choices = [found, *((name, name) for name in table.sheets)]
+        for name in ["sheet"] if table.delimiter else ["encoding", "delimiter"]:
+            del fields[name]
+
+    def choices(self) -> Choices:
+        """The valid choices; the others are found out."""
+        self.full_clean()
+        values = {name: value for name, value in self.cleaned_data.items() if value}
+        columns = {
+            name.removeprefix("column_"): value for name, value in self.data.items() if name.startswith("column_")
+        }
+        chosen = {letter: "" if value == "-" else value for letter, value in columns.items() if value}
+        return Choices(**values, columns=chosen)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from shop_catalog import bulk
 from shop_catalog.categories import nested_sets
 from shop_catalog.categories.repairs import write_numbers
 from shop_catalog.models import Category, write_gate
-from shop_catalog.slugs import MAX_LENGTH, RESERVED, unused_slug
+from shop_catalog.slugs import MAX_LENGTH, RESERVED, slug_of, unused_slug
 
 MAX_NAME = 200
 COLUMNS = ("name", "slug", "parent", "description", "image", "is_active", "position")
@@ -114,9 +113,9 @@ def _problem(names: Path) -> str:
 
 def _slug(path: Path, taken: set[str]) -> str:
     """The slug of the name; if it is taken, with the parent's name before it."""
-    stem = slugify(path[-1])[: MAX_LENGTH - 10] or "category"
+    stem = slug_of(path[-1])[: MAX_LENGTH - 10] or "category"
     if stem in taken and len(path) > 1:
-        stem = slugify(f"{path[-2]} {path[-1]}")[: MAX_LENGTH - 10]
+        stem = slug_of(f"{path[-2]} {path[-1]}")[: MAX_LENGTH - 10]
     return unused_slug(stem, taken)
 
 
