@@ -118,3 +118,40 @@ def test_nobody_is_erased_without_a_person(own):
     assert personal_data.erase_personal_data({}) == []
     assert personal_data.erase_personal_data({"emails": [""], "keys": [""], "references": [""], "phones": [""]}) == []
     assert everything() == before
+
+
+SPELLINGS = ("Ann@Bücher.example", "ann@xn--bcher-kva.example", "ANN@XN--BCHER-KVA.EXAMPLE", '"ann"@bücher.example')
+OTHERS = (
+    "an@bücher.example",
+    "ann@bucher.example",
+    "ann@bücher.example.org",
+    "%@bücher.example",
+    "ann_@bücher.example",
+)
+
+
+@pytest.mark.parametrize("known", SPELLINGS[:3])
+def test_messages_to_any_spelling_of_an_address_are_the_persons(known):
+    person = {"emails": [known]}
+    for address in (*SPELLINGS[:3], *OTHERS):
+        message(address)
+    DeliveryReport.objects.create(alias="email", provider_id="2", status="ok", state="sent", address=SPELLINGS[2])
+    assert {row["address"] for row in personal_data.export_personal_data(person)["messages"]} == {*SPELLINGS[:3]}
+    personal_data.erase_personal_data(person)
+    assert {*Notification.objects.values_list("address", flat=True)} == {*OTHERS}
+    assert not DeliveryReport.objects.exists()
+
+
+def test_letter_that_the_database_folds_makes_no_other_persons_message():
+    message("admın@example.org")
+    message("ADMIN@example.org")
+    personal_data.erase_personal_data({"emails": ["admin@example.org"]})
+    assert Notification.objects.get().address == "admın@example.org"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_suppression_counts_for_any_spelling(spelling):
+    suppress("email", SPELLINGS[0], reason="bounce")
+    assert suppressed("email", [spelling]) == {"ann@xn--bcher-kva.example"}
+    assert not suppressed("email", OTHERS)
+    assert lift_suppression("email", spelling)

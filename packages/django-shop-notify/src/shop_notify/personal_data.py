@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import ngettext
 from shop_core.addresses import comparable
 from shop_core.db.transactions import in_transaction
@@ -84,7 +84,8 @@ def _delete_chunk(keys: Sequence[int]) -> int:
 @in_transaction(Preference)
 def _delete_rest(person: Person) -> None:
     Preference.objects.filter(recipient_key__in=_keys(person)).delete()
-    DeliveryReport.objects.filter(notification=None, address__in=_addresses(person)).delete()
+    waiting = DeliveryReport.objects.filter(notification=None)
+    waiting.filter(address__in=[*_spellings(waiting, person), *_addresses(person)]).delete()
     suppressions.hash_addresses(_addresses(person))
 
 
@@ -100,7 +101,10 @@ def _about(person: Person) -> NotificationQuerySet:
 
 def _is_to(person: Person) -> Q:
     """By key or e-mail address, not by phone: a person's phone numbers are not verified."""
-    return Q(recipient_key__in=_keys(person)) | Q(address__in=_emails(person))
+    found = Q(recipient_key__in=_keys(person))
+    for spelling in _spellings(Notification.objects.all(), person):
+        found |= Q(address__iexact=spelling, address=spelling)  # by the index, and only that spelling
+    return found
 
 
 def _keys(person: Person) -> list[str]:
@@ -113,6 +117,28 @@ def _emails(person: Person) -> list[str]:
     """The e-mail addresses, as they are given and in the form to compare."""
     emails = [email for email in person.get("emails", ()) if email]
     return sorted({*emails, *map(comparable, emails)})
+
+
+def _spellings(rows: QuerySet[Any], person: Person) -> list[str]:
+    """The person's e-mail addresses as these rows have them: in other letter case, or with the domain in letters.
+
+    The database finds more, such as an i without a dot (U+0131) for an i: ``comparable`` decides.
+    """
+    wanted = {comparable(email) for email in _emails(person)}
+    tried = Q()
+    for address in {*_emails(person), *map(_with_letters, wanted)}:
+        tried |= Q(address__iexact=address)
+    found = rows.filter(tried).values_list("address", flat=True).distinct() if tried else []
+    return [address for address in found if comparable(address) in wanted]
+
+
+def _with_letters(address: str) -> str:
+    """The address with its domain in letters, ``ann@bücher.example`` for ``ann@xn--bcher-kva.example``."""
+    local_part, _at, domain = address.rpartition("@")
+    try:
+        return f"{local_part}@{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return address
 
 
 def _addresses(person: Person) -> list[str]:
