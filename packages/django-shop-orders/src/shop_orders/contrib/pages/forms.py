@@ -154,6 +154,9 @@ class CheckoutForm(AddressFields):
     phone = PhoneField(
         required=False, help_text=gettext_lazy("For SMS about your delivery. You can write it in any usual form.")
     )
+    remind = forms.BooleanField(
+        label=gettext_lazy("Remind me once by e-mail if I do not finish this order"), required=False
+    )
     delivery = forms.ChoiceField(label=gettext_lazy("Delivery"), widget=forms.RadioSelect)
     address = forms.ChoiceField(label=gettext_lazy("Where to"), widget=forms.RadioSelect, required=False)
     save_address = forms.BooleanField(label=gettext_lazy("Keep this address for next time"), required=False)
@@ -166,6 +169,7 @@ class CheckoutForm(AddressFields):
         "email",
         "name",
         "phone",
+        "remind",
         "delivery",
         "address",
         *AddressFields.ADDRESS,
@@ -196,6 +200,8 @@ class CheckoutForm(AddressFields):
         self.obstacles = {way.alias: way.obstacle.message for way in ways if way.obstacle}
         known = [(key, _in_a_line(row)) for key, row in self.saved.items()]
         self.offer("address", [*known, ("", _("Another address"))])
+        if app_settings.CART_ABANDONED_AFTER is None:
+            del self.fields["remind"]
         if not self.saved:
             del self.fields["address"]
         if [*self.deliveries] == [""]:

@@ -20,10 +20,12 @@ from shop_orders.conf import app_settings
 from shop_orders.contrib.pages import links, refusals
 from shop_orders.contrib.pages.forms import CheckoutForm
 from shop_orders.contrib.pages.views.base import Page
-from shop_orders.exceptions import InvalidAddress, PaymentNotPossible, ShopOrdersError, TotalChanged
+from shop_orders.exceptions import InvalidAddress, InvalidInput, PaymentNotPossible, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 from shop_orders.payment_providers import payment_provider
 
+REMIND_SHOWN = "remind_shown"
+"""A hidden field beside the box for the reminder: a page without the box withdraws no consent."""
 SESSION_KEY = "shop_checkout"
 """The session key under which the first step saves its values for the second."""
 
@@ -52,11 +54,11 @@ class EnterDetails(Page):
         deliveries = self.deliveries(view.draft)
         if request.method == "POST":
             form = self.form_class(request.POST, addresses=addresses, deliveries=deliveries, draft=view.draft)
-            if form.is_valid() and _can_be_paid(form, view.cart):
+            if form.is_valid() and _can_be_paid(form, view.cart) and _can_be_reminded(form, view.cart):
                 request.session[SESSION_KEY] = _kept(form)
                 return redirect("shop_orders_pages:checkout_review")
         else:
-            initial = _known(request, customer)
+            initial = _known(request, customer) | {"remind": carts.reminder_of(view.cart) is not None}
             form = self.form_class(initial=initial, addresses=addresses, deliveries=deliveries, draft=view.draft)
         return self.render(form=form, view=view)
 
@@ -184,6 +186,24 @@ def _can_be_paid(form: CheckoutForm, cart: Cart | None) -> bool:
     return True
 
 
+def _can_be_reminded(form: CheckoutForm, cart: Cart | None) -> bool:
+    """Record or withdraw the consent to a reminder, if the page asked for it. If mail cannot be sent to the address,
+    the form gets the error."""
+    if cart is None or REMIND_SHOWN not in form.data or "remind" not in form.fields:
+        return True
+    try:
+        if form.cleaned_data["remind"]:
+            carts.agree_to_reminder(cart, email=form.cleaned_data["email"])
+        else:
+            carts.withdraw_reminder(cart)
+    except InvalidInput as error:
+        form.add_error("email", str(error))
+        return False
+    except ShopOrdersError:
+        return True  # the next page says what is wrong
+    return True
+
+
 def _asks_to_pay(order: Order) -> bool:
     """Whether the customer must go to the payment page.
 
@@ -227,7 +247,7 @@ def _kept(form: CheckoutForm) -> dict[str, Any]:
         "payment": values["payment"],
         "note": values["note"],
         "save_address": bool(address and values["save_address"] and not values.get("address")),
-        "form": {name: value for name, value in values.items() if name != "save_address"},
+        "form": {name: value for name, value in values.items() if name not in ("save_address", "remind")},
     }
 
 
