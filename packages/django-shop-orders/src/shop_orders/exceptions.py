@@ -38,17 +38,13 @@ class NotFound(ShopOrdersError):
 class Busy(ShopOrdersError, shop_core.exceptions.Busy):
     """The database refused a transaction twice: a lock was not free in time, or a deadlock."""
 
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The shop is busy. Try again in a moment.")
+    sentence = gettext_lazy("The shop is busy. Try again in a moment.")
 
 
 class TooManyRequests(ShopOrdersError, shop_core.exceptions.TooManyRequests):
     """The user or the visitor has used up a limit of THROTTLES."""
 
-    @classmethod
-    def default_message(cls) -> str:
-        return _("You have done this too often. Wait a moment, then try again.")
+    sentence = gettext_lazy("You have done this too often. Wait a moment, then try again.")
 
 
 class InvalidInput(ShopOrdersError):
@@ -178,10 +174,7 @@ class CartNotFound(NotFound):
 
 class RemindersOff(ShopOrdersError):
     code = "reminders_off"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This shop sends no reminders of carts.")
+    sentence = gettext_lazy("This shop sends no reminders of carts.")
 
 
 class CartClosed(ShopOrdersError):
@@ -269,10 +262,9 @@ class OrderNumberRefused(ShopOrdersError):
     """The ORDER_NUMBER hook returned numbers that cannot be used. The log has the number and the reason."""
 
     code = "order_number_refused"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("The shop cannot accept orders now, because of an error in its settings. Please contact the shop.")
+    sentence = gettext_lazy(
+        "The shop cannot accept orders now, because of an error in its settings. Please contact the shop."
+    )
 
 
 class InvalidTransition(ShopOrdersError):
@@ -329,23 +321,18 @@ class FormSentBefore(ShopOrdersError):
     """A form was sent a second time, with other values."""
 
     code = "form_sent_before"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("This form was sent before, with other values. Look at what was done before you fill it in again.")
+    sentence = gettext_lazy(
+        "This form was sent before, with other values. Look at what was done before you fill it in again."
+    )
 
 
 class FormOutdated(ShopOrdersError):
     """Somebody has changed the order since the page of the form was opened."""
 
     code = "form_outdated"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _(
-            "Money or goods of this order have changed since you opened this form. "
-            "Look at the order, then open it again."
-        )
+    sentence = gettext_lazy(
+        "Money or goods of this order have changed since you opened this form. Look at the order, then open it again."
+    )
 
 
 class RequestInProgress(ShopOrdersError):
