@@ -15,7 +15,10 @@ async function seen(name) {
   if (folder) {
     await page.screenshot({ path: join(folder, image), fullPage: true });
   }
-  await examine(page, page.url());
+  for (const width of [320, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    await examine(page, `${page.url()} at ${width} px`);
+  }
 }
 
 async function press(selector, path) {
