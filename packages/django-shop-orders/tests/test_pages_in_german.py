@@ -9,6 +9,7 @@ from pathlib import Path
 import django
 import pytest
 from django.conf import settings as project
+from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import translation
 from django.utils.translation import trans_real
@@ -244,6 +245,14 @@ def test_customer_sees_orders_in_german(shopper, user):
     lifecycle.cancel(Order.objects.latest("pk").pk)
     shopper.get("/store/orders/")
     assert read(shopper) > 5
+
+
+def test_mail_with_the_link_is_german(marked):
+    order = {"number": "ABCDE-FGHIJ", "url": "https://shop.example.org/"}
+    for name in ("email_subject.txt", "email.txt"):
+        for recipient in ({"name": "Guest"}, {}):
+            text = render_to_string(f"shop_notify/order_link/{name}", {"order": order, "recipient": recipient})
+            assert ("⟦" in text, english(re.sub(DATA, "", text))) == (True, [])
 
 
 def test_texts_of_the_pages_change_none_of_django():
