@@ -13,6 +13,7 @@ import pytest
 import shop_orders as orders
 from django import forms
 from django.conf import settings as project
+from django.core.cache import cache
 from django.test import Client
 from django.test.html import parse_html
 from django.urls import clear_script_prefix, get_resolver, set_script_prefix
@@ -39,6 +40,7 @@ pytestmark = [
 def shop(shop_settings, book, transactional_db):
     """A link is sent on request, so that the page to find an order has its form."""
     shop_settings(PAYMENT_PROVIDERS={"test": TEST})
+    cache.clear()  # it holds rate limits
     asked = []
 
     def receive(sender, payload, event_id, **kwargs):

@@ -9,6 +9,7 @@ from pathlib import Path
 import django
 import pytest
 from django.conf import settings as project
+from django.core.cache import cache
 from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import translation
@@ -99,6 +100,7 @@ def shopper(marked, shop_settings, book, other_book, transactional_db):
     order_link_asked.connect(print, dispatch_uid="a receiver")
     yield Shopper()
     order_link_asked.disconnect(dispatch_uid="a receiver")
+    cache.clear()  # it holds rate limits
 
 
 def read(shopper):
