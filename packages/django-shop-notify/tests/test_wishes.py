@@ -13,6 +13,7 @@ from django.http import Http404
 from django.test import Client
 from django.urls import ResolverMatch
 from django.utils import timezone
+from shop_core.exceptions import Busy
 from shop_notify import delivery, outbox
 from shop_notify.models import DeliveryReport, Notification, Suppression
 from shop_notify.notifiers import Report, SmsNotifier
@@ -92,6 +93,15 @@ def test_call_without_a_length_is_limited_too(sms, size, status):
     except Http404:
         assert status == 404
     assert body.tell() <= 256 * 1024 + 1
+
+
+def test_busy_database_asks_the_provider_to_call_again(sms, monkeypatch):
+    def busy(alias, reports):
+        raise Busy
+
+    monkeypatch.setattr("shop_notify.delivery.reports.receive_reports", busy)
+    response = incoming("STOP")
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
 
 
 @pytest.mark.django_db

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from shop_core.db.transactions import non_atomic
+from shop_core.exceptions import Busy
 
 from shop_notify.delivery import reports
 from shop_notify.exceptions import NotMutable, ReportRefused, UnknownNotifier
@@ -32,6 +33,9 @@ def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpR
         challenge = reports.receive_request(alias, request)
     except UnknownNotifier:
         raise Http404 from None
+    except Busy:
+        # The provider calls again. What is recorded already changes nothing then.
+        return HttpResponse(status=503, headers={"Retry-After": "5"})
     except ReportRefused:
         logger.warning("A delivery report for %s was refused", alias)
         raise Http404 from None

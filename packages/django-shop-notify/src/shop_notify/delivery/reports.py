@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from django.db import transaction
@@ -57,7 +57,7 @@ def receive_reports(alias: str, reports: Iterable[Report]) -> int:
     for report in received:
         # Each commits by itself, so that two calls never wait for each other's addresses.
         _receive_wish(alias, report)
-    # Two calls lock the messages in the same order. The reports of one message keep theirs.
+    # In one order, so that two calls do not wait for each other. The reports of one message keep theirs.
     of_messages = sorted(
         (report for report in received if report.provider_id and not report.wish),
         key=lambda report: str(report.provider_id),
@@ -95,11 +95,20 @@ def _confirms_stop(alias: str) -> bool:
 
 
 @in_transaction(Notification)
-def _receive_together(alias: str, reports: Iterable[Report]) -> int:
-    return sum(_store_and_apply(alias, stored_id(report.provider_id, 200), report) for report in reports)
+def _receive_together(alias: str, reports: Sequence[Report]) -> int:
+    """Store and apply some reports. Locks their messages first, as everything does that changes both."""
+    ids = [stored_id(report.provider_id, 200) for report in reports]
+    rows = {row.provider_id: row for row in _locked(alias, ids)}
+    return sum(_store_and_apply(alias, key, report, rows) for key, report in zip(ids, reports, strict=True))
 
 
-def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
+def _locked(alias: str, provider_ids: Iterable[str]) -> Iterable[Notification]:
+    """The messages with these ids, locked in the order of their keys. Of several with one id, the first counts."""
+    rows = Notification.objects.filter(alias=alias, provider_id__in={*provider_ids})
+    return [*rows.order_by("pk").select_for_update()][::-1]
+
+
+def _store_and_apply(alias: str, provider_id: str, report: Report, rows: Mapping[str, Notification]) -> bool:
     """Store a report, and apply it if its notification is known. Returns whether the notification changed."""
     stored, _is_new = DeliveryReport.objects.get_or_create(
         alias=alias,
@@ -110,7 +119,7 @@ def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
     )
     if stored.notification_id is not None:
         return False
-    row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
+    row = rows.get(provider_id)
     if row is not None:
         return _apply(stored, row)
     # The result may be recorded between this query and the commit. Then neither transaction sees the other's row.
@@ -144,12 +153,13 @@ def _apply_if_recorded(alias: str, provider_id: str) -> None:
 
 @in_transaction(Notification)
 def apply_waiting(row: Notification) -> None:
-    """Apply the reports that arrived before the provider's id was recorded."""
+    """Apply the reports that arrived before the provider's id was recorded. Locks the message, then its reports."""
+    locked = Notification.objects.select_for_update().get(pk=row.pk)
     waiting = DeliveryReport.objects.select_for_update().filter(
         alias=row.alias, provider_id=row.provider_id, notification=None
     )
     for stored in waiting:
-        _apply(stored, Notification.objects.select_for_update().get(pk=row.pk))
+        _apply(stored, locked)
 
 
 def _apply(stored: DeliveryReport, row: Notification) -> bool:
