@@ -49,7 +49,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "inventory": "receive adjust count reserve release ship restock differences",
         "imports": "import_file understand describe warnings import_products import_categories read_rows",
         "images": (
-            "add make_primary reorder remove set_category_image remove_category_image check_address WantedImage "
+            "add change make_primary reorder remove set_category_image remove_category_image check_address WantedImage "
             "request_fetches count_fetches try_again fetch"
         ),
         "personal_data": "export_personal_data erase_personal_data",

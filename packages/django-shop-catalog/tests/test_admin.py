@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import escape
 from PIL import Image
 from shop_catalog import categories, images, inventory, jobs, products, reviews, statistics
-from shop_catalog.models import Category, Product, ProductUpload, Review, SentForm, StockMovement
+from shop_catalog.models import Category, Product, ProductImage, ProductUpload, Review, SentForm, StockMovement
 
 pytestmark = pytest.mark.django_db
 
@@ -213,6 +213,68 @@ def test_invalid_image_is_reported_in_the_form(admin, shop):
     response = admin.post(url("product", "change", shop.pk), data)
     assert response.status_code == 200
     assert shop.images.count() == 0
+
+
+def new_files(*colours):
+    found = []
+    for colour in colours:
+        buffer = io.BytesIO()
+        Image.new("RGB", (10, 10), colour).save(buffer, "PNG")
+        found.append(SimpleUploadedFile(f"{colour}.png", buffer.getvalue(), "image/png"))
+    return found
+
+
+def test_several_images_are_added_at_once_in_their_order(admin, shop):
+    page = url("product", "change", shop.pk)
+    assert 'type="file" name="new_images"' in (text := admin.get(page).text)
+    assert " multiple" in text
+    assert (
+        admin.post(page, form_of(admin.get(page)) | {"new_images": new_files("red", "blue", "green")}).status_code
+        == 302
+    )
+    assert [(image.position, image.is_primary) for image in shop.images.all()] == [(0, True), (1, False), (2, False)]
+    assert admin.post(page, form_of(admin.get(page))).status_code == 302
+    assert shop.images.count() == 3
+
+
+def test_one_broken_image_of_several_is_named_and_none_is_added(admin, shop):
+    files = [*new_files("red"), SimpleUploadedFile("logo.svg", b"<svg/>"), SimpleUploadedFile("note.png", b"text")]
+    page = url("product", "change", shop.pk)
+    response = admin.post(page, form_of(admin.get(page)) | {"new_images": files})
+    assert "logo.svg: SVG drawings are not accepted" in response.text
+    assert "note.png: The file is not a readable image" in response.text
+    assert shop.images.count() == 0
+    response = admin.post(page, form_of(admin.get(page)) | {"new_images": new_files(*["red"] * 21)})
+    assert "Choose at most 20 files at once." in response.text
+
+
+def test_images_are_ordered_by_a_field_which_a_script_fills(admin, shop):
+    page = url("product", "change", shop.pk)
+    admin.post(page, form_of(admin.get(page)) | {"new_images": new_files("red", "blue")})
+    first, second = shop.images.all()
+    text = admin.get(page).text
+    assert "shop_catalog/image_order.js" in text
+    assert all(f'data-{name}="' in text for name in ("drag", "up", "down"))
+    rows = {"images-TOTAL_FORMS": "2", "images-INITIAL_FORMS": "2"}
+    for place, (image, position) in enumerate([(first, 1), (second, 0)]):
+        rows |= {f"images-{place}-id": image.pk, f"images-{place}-product": shop.pk}
+        rows |= {f"images-{place}-position": position, f"images-{place}-alt": f"Number {place}"}
+    assert admin.post(page, form_of(admin.get(page)) | rows).status_code == 302
+    assert [(image.pk, image.alt) for image in shop.images.all()] == [(second.pk, "Number 1"), (first.pk, "Number 0")]
+
+
+def test_staff_who_may_not_add_images_see_no_field_for_them(shop, make_user, client):
+    client.force_login(make_user("editor", "view_product", "change_product", is_staff=True))
+    page = url("product", "change", shop.pk)
+    assert "new_images" not in client.get(page).text
+    assert client.post(page, form_of(client.get(page)) | {"new_images": new_files("red")}).status_code == 302
+    assert shop.images.count() == 0
+
+
+def test_an_image_that_cannot_be_read_is_pointed_out(admin, shop):
+    row = ProductImage(product=shop, file="gone.png", width=1, height=1, renditions_for="240 480 1200")
+    ProductImage.objects.bulk_create([row])
+    assert "This file cannot be read. Upload the image again." in admin.get(url("product", "change", shop.pk)).text
 
 
 def opened(admin, page):

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.options import BaseModelAdmin
-from django.contrib.admin.widgets import AutocompleteSelect
+from django.contrib.admin.widgets import AdminIntegerFieldWidget, AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -34,10 +34,50 @@ def free_of_paths(form: forms.ModelForm) -> str:
     return slug
 
 
+MAX_NEW_IMAGES = 20
+
+
+class SeveralFiles(forms.FileInput):
+    allow_multiple_selected = True
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:  # noqa: ARG002
+        return files.getlist(name) or None
+
+
+class ImagesField(forms.FileField):
+    """Several new images at once. Each is opened and checked like any upload; an error names the file."""
+
+    widget = SeveralFiles
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = [super(ImagesField, self).clean(file, initial) for file in data or []]
+        if len(files) > MAX_NEW_IMAGES:
+            raise ValidationError(_("Choose at most %(most)d files at once.") % {"most": MAX_NEW_IMAGES})
+        errors = [error for file in files if (error := image_error(file))]
+        if errors:
+            raise ValidationError(errors)
+        return files
+
+
+def image_error(file: Any) -> str:
+    """Why a file cannot be an image, with its name; empty if it can."""
+    try:
+        images.open_checked(file)
+    except InvalidImage as error:
+        return f"{file.name}: {error}"
+    file.seek(0)
+    return ""
+
+
 class ProductForm(forms.ModelForm):
     """Applies the checks of ``products``, so that each error is shown beside its field."""
 
     is_free = forms.BooleanField(label=_("Free of charge"), required=False)
+    new_images = ImagesField(
+        label=_("New images"),
+        required=False,
+        help_text=_("Choose one or several files. They are added after the images below."),
+    )
 
     class Meta:
         model = Product
@@ -125,7 +165,16 @@ class ImageForm(forms.ModelForm):
     class Meta:
         model = ProductImage
         fields = ("file", "alt", "position", "is_primary")
-        widgets = {"file": forms.FileInput}
+        widgets = {
+            "file": forms.FileInput,
+            "position": AdminIntegerFieldWidget(
+                attrs={
+                    "data-drag": _("Drag to another position"),
+                    "data-up": _("Move the image up"),
+                    "data-down": _("Move the image down"),
+                }
+            ),
+        }
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]

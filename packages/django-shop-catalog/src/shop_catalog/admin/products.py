@@ -79,10 +79,15 @@ class ImageInline(admin.TabularInline):
     fields = ("preview", "file", "alt", "position", "is_primary")
     readonly_fields = ("preview",)
 
+    class Media:
+        js = ("shop_catalog/image_order.js",)
+
     @admin.display(description=_("Preview"))
     def preview(self, image: ProductImage) -> SafeString | str:
         if not image.file:
             return ""
+        if image.renditions_for and not image.renditions:
+            return gettext("This file cannot be read. Upload the image again.")
         return format_html('<img src="{}" alt="{}" width="80">', image.rendition_url("thumb"), image.alt)
 
 
@@ -128,6 +133,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
     formfield_overrides = {JSONField: {"widget": Textarea(attrs={"rows": 3, "cols": 60})}}
     fieldsets = (
         (None, {"fields": ("name", "slug", "sku", "kind", "parent", "options", "description", "attributes")}),
+        (_("Images"), {"fields": ("new_images",)}),
         (_("Price"), {"fields": ("price", "is_free", "compare_at_price", "tax_class", "price_history")}),
         (
             _("Publication"),
@@ -155,11 +161,15 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
             hidden = set() if obj.kind == ProductKind.VARIANT else VARIANT_FIELDS
         if not (self.has_change_permission(request, obj) if obj is not None else self.has_add_permission(request)):
             hidden = hidden | {"is_free"}  # the price is shown, and nothing can be entered
+        if not self._may_add_images(request):
+            hidden = hidden | {"new_images"}
         is_group = obj is not None and obj.kind == ProductKind.GROUP
         fieldsets = []
         for title, options in super().get_fieldsets(request, obj):
             names = ["price_now" if is_group and name == "price" else name for name in options["fields"]]
-            fieldsets.append((title, {**options, "fields": [name for name in names if name not in hidden]}))
+            shown = [name for name in names if name not in hidden]
+            if shown:
+                fieldsets.append((title, {**options, "fields": shown}))
         return fieldsets
 
     def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
@@ -259,6 +269,16 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         for product in variants_first:
             products.delete(product)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_related(request, form, formsets, change)
+        if self._may_add_images(request):
+            for file in form.cleaned_data.get("new_images") or ():
+                images.add(form.instance, file=file)
+
+    def _may_add_images(self, request: HttpRequest) -> bool:
+        may_change = self.has_change_permission(request) or self.has_add_permission(request)
+        return may_change and request.user.has_perm("shop_catalog.add_productimage")
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
         if formset.model is ProductCategory:
             self._save_categories(form.instance, formset)
@@ -314,7 +334,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
                 if old is not None:
                     images.remove(old)
             elif form.has_changed():
-                ProductImage.objects.filter(pk=form.instance.pk).update(alt=values["alt"], position=values["position"])
+                images.change(form.instance, alt=values["alt"], position=values["position"])
                 if values["is_primary"]:
                     images.make_primary(form.instance)
 

@@ -14,7 +14,7 @@ from shop_catalog.images.fetching import (
     try_again,
 )
 from shop_catalog.images.files import delete_on_commit
-from shop_catalog.images.products import add, make_primary, remove, reorder
+from shop_catalog.images.products import add, change, make_primary, remove, reorder
 from shop_catalog.images.reading import open_checked
 from shop_catalog.images.renditions import make_renditions
 
@@ -22,6 +22,7 @@ __all__ = [
     "FetchCounts",
     "WantedImage",
     "add",
+    "change",
     "check_address",
     "count_fetches",
     "delete_on_commit",

@@ -89,6 +89,21 @@ def _insert_fetched(fetch: ImageFetch, written: files.Written) -> ProductImage |
 
 
 @in_transaction(ProductImage)
+def change(image: ProductImage, *, alt: str | None = None, position: int | None = None) -> None:
+    """Change the given values of an image. Images of a product are shown by position, the primary one first.
+
+    Raises:
+        InvalidText: the text is too long, or has a character that cannot be stored.
+    """
+    given = {"alt": alt, "position": position}
+    values = {name: value for name, value in given.items() if value is not None}
+    texts.check(ProductImage, **values)
+    _lock(image.product_id)
+    if values:
+        ProductImage.objects.filter(pk=image.pk).update(**values)
+
+
+@in_transaction(ProductImage)
 def make_primary(image: ProductImage) -> None:
     """Show this image first."""
     _lock(image.product_id)
