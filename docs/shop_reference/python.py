@@ -14,7 +14,7 @@ CORE: Mapping[str, str] = {
     "addresses": "comparable delivery_problem identity_problem supports_utf8",
     "admin_log": "erase",
     "conf": "BaseSettings",
-    "connections": "PrivateAddress is_public connect http_on Deadline",
+    "connections": "PrivateAddress is_public connect Deadline",
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing TooManyRequests",
     "hooks": "load_hook",
     "limits": "check are_rates",
@@ -49,8 +49,8 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "inventory": "receive adjust count reserve release ship restock differences",
         "imports": "import_file understand describe warnings import_products import_categories read_rows",
         "images": (
-            "add change make_primary reorder remove set_category_image remove_category_image check_address WantedImage "
-            "request_fetches count_fetches try_again fetch"
+            "add change make_primary reorder remove set_category_image remove_category_image check_address "
+            "WantedImage request_fetches count_fetches try_again fetch"
         ),
         "personal_data": "export_personal_data erase_personal_data",
         "reviews": "submit change moderate reply delete get",

@@ -102,6 +102,7 @@ def act():
         "categories.get": categories.get,
         "categories.reorder": lambda slugs: categories.reorder(None, slugs=[slugs]),
         "images.add": lambda **more: images.add(product(), file=picture(), **more),
+        "images.change": lambda **more: images.change(images.add(product(), file=picture()), **more),
         "inventory.adjust": moves("adjust", reason="Found"),
         "inventory.count": moves("count", reason="Counted"),
         "inventory.receive": moves("receive"),

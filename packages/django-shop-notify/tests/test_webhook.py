@@ -14,7 +14,6 @@ from unittest import mock
 
 import pytest
 from django.utils import timezone
-from shop_core import connections
 from shop_core.connections import Deadline
 from shop_notify import delivery, outbox
 from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
@@ -244,7 +243,7 @@ def test_slow_or_endless_body_does_not_hold_the_worker(monkeypatch, dripping):
 def test_default_port_is_not_in_the_host_header(monkeypatch):
     ours, theirs = socket.socketpair()
     monkeypatch.setattr(WebhookNotifier, "_dial", lambda self, url, until: ours)
-    monkeypatch.setattr(connections, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
+    monkeypatch.setattr(http, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
     theirs.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
     with theirs:
         assert notifier().send(message("https://hooks.example.org/in")).provider_code == "204"

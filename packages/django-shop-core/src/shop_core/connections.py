@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
 import socket
-import ssl
 import threading
 import time
-from contextlib import suppress
-from functools import cache
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 
@@ -22,12 +19,10 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
-            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        if ip.is_site_local:
-            return False
+        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None or ip.is_site_local:
+            return inner is not None and is_public(str(inner))
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
@@ -38,39 +33,24 @@ def connect(host: str, port: int, *, until: float, allow_private: bool = False) 
 
     Raises:
         PrivateAddress: one of its addresses is not public.
-        UnicodeError: this cannot be the name of a host.
-        OSError: there is no such host, or it did not respond in time.
+        OSError, UnicodeError: there is no such host, or it did not respond in time.
     """
     addresses = _resolve(host, port, until)
     if not allow_private and not all(map(is_public, addresses)):
         raise PrivateAddress
     failure: OSError = TimeoutError()
     for tried, address in enumerate(addresses):
-        seconds = (until - time.monotonic()) / (len(addresses) - tried)
         try:
+            seconds = (until - time.monotonic()) / (len(addresses) - tried)
             return socket.create_connection((address, port), timeout=max(0.1, seconds))
         except OSError as error:
             failure = error
     raise failure
 
 
-def http_on(raw: socket.socket, host: str, port: int, *, scheme: str) -> http.client.HTTPConnection:
-    """HTTP, or HTTPS with TLS, on an open socket. The certificate must be that of ``host``.
-
-    Raises:
-        OSError: there is no secure connection.
-    """
-    connection = http.client.HTTPConnection(host, port)
-    connection.sock = raw
-    if scheme == "https":
-        connection.default_port = 443  # left out of the Host header
-        connection.sock = _tls().wrap_socket(raw, server_hostname=host)
-    return connection
-
-
 def _resolve(host: str, port: int, until: float) -> list[str]:
     """Resolve a name in a thread, since ``getaddrinfo`` has no limit of time."""
-    found: list[Any] = []
+    found: list[Any] = [TimeoutError()]
 
     def resolve() -> None:
         try:
@@ -81,25 +61,15 @@ def _resolve(host: str, port: int, until: float) -> list[str]:
     thread = threading.Thread(target=resolve, daemon=True)
     thread.start()
     thread.join(max(0.1, until - time.monotonic()))
-    result = found[0] if found else TimeoutError()
-    if isinstance(result, Exception):
+    if isinstance(result := found[-1], Exception):
         raise result
     return list(dict.fromkeys(str(info[4][0]) for info in result))
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Created once: loading the certificate authorities takes longer than sending a message."""
-    return ssl.create_default_context()
+class Deadline(AbstractContextManager["Deadline"]):
+    """Closes a connection after some seconds: a socket's time-out limits each read, but not a slow response.
 
-
-class Deadline:
-    """Closes a connection after some seconds, in any thread.
-
-    A socket's time-out limits each read, but not a response that arrives slowly.
-
-    After the deadline, reads behave as if the server had closed the connection. Call ``cancel`` when the response has
-    arrived, or use ``with``.
+    After it, reads behave as if the server had closed the connection. Call ``cancel``, or use ``with``.
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
@@ -117,9 +87,6 @@ class Deadline:
         """Leave the connection open: the response has arrived."""
         self._timer.cancel()
         self._socket.close()
-
-    def __enter__(self) -> None:
-        pass
 
     def __exit__(self, *exc_info: object) -> None:
         self.cancel()

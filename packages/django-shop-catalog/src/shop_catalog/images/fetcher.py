@@ -7,13 +7,15 @@ resolved once, all its addresses must be public, and the connection goes to the 
 from __future__ import annotations
 
 import http.client
+import socket
+import ssl
 import time
 from contextlib import closing
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
-from shop_core.connections import Deadline, PrivateAddress, connect, http_on
+from shop_core.connections import Deadline, PrivateAddress, connect
 
 from shop_catalog.exceptions import ImageNotFetched, InvalidProduct
 
@@ -88,7 +90,7 @@ def _get(url: SplitResult, until: float) -> tuple[bytes, str]:
         raise ImageNotFetched(_("The server cannot be reached."), is_unreachable=True) from error
     with raw, Deadline(raw, until - time.monotonic()):
         try:
-            with closing(http_on(raw, host, port, scheme=url.scheme)) as connection:
+            with closing(_http_on(raw, url)) as connection:
                 path = (url.path or "/") + (f"?{url.query}" if url.query else "")
                 headers = {"User-Agent": "django-shop-catalogue", "Accept": "image/*", "Accept-Encoding": "identity"}
                 connection.request("GET", path, headers=headers)
@@ -96,6 +98,16 @@ def _get(url: SplitResult, until: float) -> tuple[bytes, str]:
                     return _read(response, until)
         except (OSError, http.client.HTTPException) as error:
             raise ImageNotFetched(_("The server did not respond properly.")) from error
+
+
+def _http_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
+    """HTTP on a connection that is open, with TLS for https. The certificate must be that of the host."""
+    host = url.hostname or ""
+    connection = http.client.HTTPConnection(host, 80)  # no port in the Host header
+    connection.sock = raw
+    if url.scheme == "https":
+        connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
+    return connection
 
 
 def _read(response: http.client.HTTPResponse, until: float) -> tuple[bytes, str]:

@@ -14,17 +14,19 @@ import http.client
 import json as json_format
 import re
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from django.utils.translation import gettext as _
-from shop_core.connections import Deadline, http_on
+from shop_core.connections import Deadline
 
 from shop_notify.exceptions import (
     DeliveryFailure,
@@ -160,10 +162,23 @@ def port_of(url: SplitResult) -> int:
 
 
 def _connection_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
-    try:
-        return http_on(raw, url.hostname or "", port_of(url), scheme=url.scheme)
-    except OSError as error:
-        raise TemporaryFailure(_("There is no secure connection to the provider."), provider_code="tls") from error
+    """HTTP, or HTTPS with TLS, on an open socket."""
+    host = url.hostname or ""
+    connection = http.client.HTTPConnection(host, port_of(url))
+    connection.sock = raw
+    if url.scheme == "https":
+        connection.default_port = 443  # left out of the Host header
+        try:
+            connection.sock = _tls().wrap_socket(raw, server_hostname=host)
+        except OSError as error:
+            raise TemporaryFailure(_("There is no secure connection to the provider."), provider_code="tls") from error
+    return connection
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Created once: loading the certificate authorities takes longer than sending a message."""
+    return ssl.create_default_context()
 
 
 def _read(response: http.client.HTTPResponse, until: float) -> tuple[bytes, bool]:
