@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,8 @@ from urllib.parse import urlencode
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from shop_catalog import categories, inventory, products, statistics
 from shop_catalog.exceptions import FileTooLarge, UnreadableFile
@@ -23,6 +26,7 @@ from shop_catalog.imports import (
     understand,
     warnings,
 )
+from shop_catalog.imports.batches import Batch
 from shop_catalog.imports.reading import spreadsheets
 from shop_catalog.models import Category, Product, ProductCategory
 
@@ -302,6 +306,35 @@ def test_nothing_is_written_before_the_last_row_was_read(monkeypatch):
     assert (report.written, report.failed, Product.objects.count()) == (50, 1, 50)
 
 
+@pytest.mark.pg
+def test_one_transaction_locks_all_products_in_the_order_of_their_keys(monkeypatch):
+    monkeypatch.setattr("shop_catalog.imports.products.CHUNK", 1)
+    group = products.create("G", name="g", kind="group")
+    products.create("V", kind="variant", parent=group, price=Decimal(1))
+    products.create("S", name="s", price=Decimal(1))
+    rows = [RawRow(place, {"sku": sku, "price": "2"}) for place, sku in enumerate(["S", "V"])]
+    with CaptureQueriesContext(connection) as captured:
+        assert import_products(rows).updated == 2
+    first = next(query["sql"] for query in captured if "FOR UPDATE" in query["sql"])
+    assert all(str(pk) in first for pk in Product.objects.values_list("pk", flat=True))
+    assert re.search(r'ORDER BY (1|"shop_catalog_product"\."id") ASC FOR UPDATE$', first)
+
+
+def test_sku_that_another_process_takes_in_the_same_moment_is_updated(monkeypatch):
+    write = Batch._write_products
+    calls = []
+
+    def write_after_another(batch):
+        calls.append(len(batch.entries))
+        if len(calls) == 1:
+            raise IntegrityError
+        write(batch)
+
+    monkeypatch.setattr(Batch, "_write_products", write_after_another)
+    report = import_products([RawRow(1, {"sku": "A", "name": "a", "price": "1"})])
+    assert (calls, report.created, Product.objects.count()) == ([1, 1], 1, 1)
+
+
 def test_more_than_one_transaction_holds_stops_at_a_row_that_no_longer_fits(monkeypatch):
     monkeypatch.setattr("shop_catalog.imports.products.AT_ONCE", 3)
     monkeypatch.setattr("shop_catalog.imports.products.CHUNK", 2)
@@ -554,7 +587,7 @@ WOO = (
 
 def test_woocommerce_variations_find_their_parent_by_id_or_sku():
     text = WOO + (
-        "9,variation,,Shirt - S,1,,,,,4,,,12,,,,,id:7,Size,S\n"
+        "9,variation,,Shirt - S,0,,,,,4,,,12,,,,,id:7,Size,S\n"
         "8,variation,W-M,Shirt - M,1,,,,,5,,,13,,,,,id:7,Size,M\n"
         '7,variable,,Shirt,1,Short,"Long\\ntext",taxable,reduced-rate,,,,,,"Top > Shirts, Sale",new,'
         '"https://x.example/a.jpg, https://x.example/b.jpg",,Size,"S, M"\n'
@@ -566,12 +599,13 @@ def test_woocommerce_variations_find_their_parent_by_id_or_sku():
     assert (report.rows, report.created, report.pictures) == (6, 5, 2)
     assert (4 + 3, "kind", "unknown_type") in faults(report)
     group, small, mug, book = (products.get(sku) for sku in ("woo-7", "woo-9", "W-6", "W-5"))
-    assert (small.parent, small.options, small.name, group.price) == (group, {"Size": "S"}, "Shirt", Decimal(12))
+    assert (small.parent, small.options, small.name, group.price) == (group, {"Size": "S"}, "Shirt", Decimal(13))
+    assert not small.is_active
     assert (group.description, group.tax_class, small.tax_class) == ("Short\n\nLong\ntext", "reduced", "reduced")
     assert (mug.price, mug.is_active, mug.tax_class, mug.weight) == (Decimal(12), False, "zero", Decimal("0.907"))
     assert (mug.attributes, book.price, book.compare_at_price) == ({"Colour": "red"}, Decimal(9), Decimal(12))
     assert sorted(Category.objects.values_list("name", flat=True)) == ["Sale", "Shirts", "Top"]
-    assert statistics.for_category("sale").count == 2
+    assert statistics.for_category("sale").count == 1
 
 
 def test_maps_of_ones_own_are_json_files(tmp_path, settings, capsys):

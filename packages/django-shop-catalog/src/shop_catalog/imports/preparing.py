@@ -77,7 +77,11 @@ class Faults:
 
 
 class Preparation:
-    """The products of some rows with their new values. ``locks=True`` locks those that exist, and their groups."""
+    """The products of some rows with their new values.
+
+    ``locks=True`` is for writing: it locks those that exist, and their groups, and computes derived values. Without it
+    the rows are only checked, and groups that the same file creates count as existing.
+    """
 
     def __init__(
         self,
@@ -138,7 +142,7 @@ class Preparation:
         for _staged, row in self.rows:
             if row.slug:
                 wanted.add(row.slug)
-            elif row.sku not in self.existing:
+            elif self.locks and row.sku not in self.existing:
                 wanted.update(_slug_choices(row))
         taken = set(Product.objects.filter(slug__in=wanted).values_list("slug", flat=True))
         return taken, self.store.given_slugs(wanted)
@@ -159,7 +163,7 @@ class Preparation:
             product = self._new_product(row, parent, faults)
         else:
             old_values = values_of(product, COMPARED)
-            if product.kind == ProductKind.SIMPLE:
+            if self.locks and product.kind == ProductKind.SIMPLE:
                 old_figures = statistics.contribution(product)
             if row.kind is not None and row.kind != product.kind:
                 faults.add("kind", _("The product already exists with another kind."))
@@ -177,12 +181,16 @@ class Preparation:
                 setattr(product, name, value)
         product.slug = slug
         _check_amounts(product, row, faults)
-        product.is_scheduled = products.is_scheduled(product, at=self.now)
-        if product.kind != ProductKind.GROUP:
-            product.search_text = search.searchable_text(product)
+        if self.locks:
+            self._derive(product)
         if "categories" in row.model_fields_set:
             entry.category_ids = faults.check(lambda: self.categories.find(row.categories))
         return entry
+
+    def _derive(self, product: Product) -> None:
+        product.is_scheduled = products.is_scheduled(product, at=self.now)
+        if product.kind != ProductKind.GROUP:
+            product.search_text = search.searchable_text(product)
 
     def _parent(self, row: ProductRow, planned: Mapping[str, Product], faults: Faults) -> Product | None:
         if not row.parent:
@@ -213,7 +221,7 @@ class Preparation:
             if row.slug != product.slug and (row.slug in taken or given.get(row.slug) != row.sku):
                 faults.add("slug", _("The slug is already used by another product."))
             product.slug = row.slug
-        elif not product.slug:
+        elif self.locks and not product.slug:
             choices = _slug_choices(row)
             free = next((choice for choice in choices if choice not in taken and choice not in given), "")
             product.slug = free or f"{choices[0][:80]}-{uuid.uuid4().hex[:8]}"

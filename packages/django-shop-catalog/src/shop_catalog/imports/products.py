@@ -13,7 +13,7 @@ from typing import Any, Literal
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, router, transaction
 from pydantic import TypeAdapter, ValidationError
-from shop_core.db.transactions import in_transaction
+from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_catalog import bulk, images, signals
 from shop_catalog.exceptions import InvalidProduct
@@ -165,7 +165,8 @@ class ImportRun:
         planned = (report.created, report.updated)
         report.created = report.updated = report.pictures = 0
         if on_error == "stop" and sum(planned) <= AT_ONCE:
-            with transaction.atomic(using=using):  # not in_transaction: each chunk repeats itself
+            with transaction.atomic(using=using):  # not in_transaction: it would repeat all chunks
+                self._lock()
                 self._write_chunks(categories, on_error)
                 if self.store.failed():
                     report.created, report.updated = planned
@@ -175,6 +176,16 @@ class ImportRun:
             self._write_chunks(categories, on_error)
         if sum(planned) >= CHUNK:
             bulk.analyse(Product, ProductCategory, ProductTerms, StatisticsChange)
+
+    def _lock(self) -> None:
+        """Lock all products of the import that exist, and their groups, in the order of their keys.
+
+        A chunk locks its own. Several chunks in one transaction would lock in another order than everybody else.
+        """
+        if connection_of(Product).features.has_select_for_update:
+            named = Product.objects.filter(sku__in=self.store.skus()).values_list("pk", "parent")
+            keys = {key for pair in named for key in pair if key is not None}
+            list(Product.objects.filter(pk__in=keys).order_by("pk").select_for_update().values_list("pk", flat=True))
 
     def _write_chunks(self, categories: CategoryIndex, on_error: OnError) -> None:
         if categories.missing:

@@ -116,9 +116,10 @@ class Store:
             " WHERE parent IN (SELECT alias FROM product WHERE alias <> '')"
         )
 
-    def count(self) -> int:
-        """The number of products."""
-        return int(self._connection.execute("SELECT count(*) FROM product").fetchone()[0])
+    def skus(self) -> list[str]:
+        """The SKUs of all products and their groups."""
+        found = self._connection.execute("SELECT sku FROM product UNION SELECT parent FROM product WHERE parent <> ''")
+        return [sku for (sku,) in found]
 
     def chunks(self, size: int, *, only_good: bool = False) -> Iterator[list[Staged]]:
         """All products in chunks: those without a parent in the order of the file, then variants.

@@ -88,6 +88,8 @@ class ShopifyMap(ColumnMap):
             variant.set("sku", line.text("sku") or _made_sku(group_sku, _options(line, names)), source="sku")
             variant.values |= {"kind": "variant", "parent": group_sku, "position": position}
             variant.set("options", _options(line, names))
+            if group.values.get("is_active") is False and "price" not in variant.values:
+                variant.values["is_active"] = False  # a draft need not have a price yet
             if picture := line.text("variant image"):
                 variant.pictures.append(Picture(picture))
             yield variant.row(faults=line.faults)

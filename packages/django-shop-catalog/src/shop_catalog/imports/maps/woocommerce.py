@@ -46,6 +46,9 @@ HEADERS = {
     **{f"weight ({unit})": Target("weight", WEIGHT, factor) for unit, factor in UNITS.items()},
 }
 ATTRIBUTE = re.compile(r"^attribute (\d{1,3}) (name|value\(s\))$")
+PUBLISHED = {"1": True, "0": False, "-1": False, "true": True, "false": False, "yes": True, "no": False}
+"""-1 is a draft."""
+
 GROUP, VARIATION, SIMPLE = "variable", "variation", "simple"
 
 
@@ -75,6 +78,8 @@ class WooCommerceMap(ColumnMap):
         maker.take("name")
         maker.set("description", _description(record), source="description")
         maker.take("is_featured")
+        if published := record.text("is_active"):
+            maker.set("is_active", PUBLISHED.get(published.casefold(), published), source="is_active")
         maker.take("weight")
         maker.take("position")
         maker.set("tax_class", _tax_class(record), source="tax_class")
@@ -100,9 +105,6 @@ class WooCommerceMap(ColumnMap):
         maker.set("categories", split_list(record.text("categories")), source="categories")
         maker.attribute("tags", split_list(record.text("tags")))
         maker.attribute("brand", record.text("brand"))
-        if published := record.text("is_active"):
-            known = {"1": True, "0": False, "-1": False, "true": True, "false": False, "yes": True, "no": False}
-            maker.set("is_active", known.get(published.casefold(), published), source="is_active")
         for name, value in _attributes(record).items():
             values = split_list(value)
             if not is_group:  # a group's list the options of its variants
