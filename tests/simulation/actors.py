@@ -658,7 +658,8 @@ def _give_back_at_removed(world: World, payment: Payment) -> None:
         return
     of_order = [deal for deal in service.deals.values() if deal.order_number == payment.order.number]
     deals = _deals_of(payment) if service.sends_events else of_order
-    rest = amount
+    back = sum((deal.returned for deal in deals), Decimal(0)) - payment.refunded_amount
+    rest = amount - max(min(amount, back), Decimal(0))  # they see there what went back already
     for deal in deals:
         part = min(rest, deal.value - deal.returned - deal.on_the_way)
         if part > 0:

@@ -223,6 +223,9 @@ def account(world: World, orders: list[Order]) -> Found:
             yield "list of refunds due", f"{name}: {order.refund_due}, listed: {order.pk in listed}"
         if due < 0 and not under_way and order.refund_due == 0:
             yield "surplus is kept", words
+        have_money = {payment.provider for payment in order.payments.all() if payment.refundable_amount}
+        if due < 0 and not under_way and have_money <= world.removed_for_good:
+            yield "surplus at a removed provider is kept", words
 
 
 def credit_taxes(world: World, orders: list[Order]) -> Found:
