@@ -52,7 +52,8 @@ def frequencies(needles: Sequence[Needle], *, code: str = "") -> Frequencies:
             f" (SELECT products, names FROM shop_catalog_searchword WHERE {where} LIMIT {MANY_ROWS}) AS found{number}"
         )
     if code:
-        parts.append(f"SELECT -1, CASE WHEN EXISTS ({_matching(connection)}) THEN 1 ELSE 0 END, 0, 0")
+        found_one = _any(connection, _matching(connection))
+        parts.append(f"SELECT -1, CASE WHEN {found_one} THEN 1 ELSE 0 END, 0, 0")
         values.append(sku_tsquery(code) if is_postgres else sku_fts_query(code))
     found, has_code = [Frequency(0, 0, is_exact=True)] * len(needles), False
     with connection.cursor() as cursor:
@@ -77,11 +78,11 @@ def exists(terms: Sequence[Term]) -> bool:
         where += ["shop_catalog_search_skus(search_text) LIKE %s"] * len(parts)
         conditions = " AND ".join(["parent_id IS NULL", *where])
         queries = dict.fromkeys([tsquery(map(whole_words, terms)), words])
-        found = f"EXISTS (SELECT FROM shop_catalog_product WHERE {conditions})"
+        found = _any(connection, f"SELECT FROM shop_catalog_product WHERE {conditions}")
         sql = f"SELECT {' OR '.join([found] * len(queries))}"
         values = [value for query in queries for value in (*([query] * bool(words)), *(f"%{part}%" for part in parts))]
     else:
-        sql, values = f"SELECT EXISTS ({_matching(connection)})", [fts_query(terms)]
+        sql, values = f"SELECT {_any(connection, _matching(connection))}", [fts_query(terms)]
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return bool(cursor.fetchone()[0])
@@ -118,6 +119,17 @@ def _compared(term: Term, position: str, mark: str) -> tuple[str, list[str]]:
     values = [written(needle, mark) for needles in term.alternatives for needle in needles]
     alternatives = [" AND ".join([f"{position}(search_text, %s) > 0"] * len(needles)) for needles in term.alternatives]
     return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")", values
+
+
+def _any(connection: Any, rows: str) -> str:
+    """Whether there are rows. PostgreSQL plans as if it needed all of them.
+
+    For one row it might read the table instead of the index, which is quick only if there is one. If the words were
+    misspelt, it read all products.
+    """
+    if connection.vendor == "postgresql":
+        return f"EXISTS (WITH found AS MATERIALIZED ({rows}) SELECT FROM found)"
+    return f"EXISTS ({rows})"
 
 
 def _matching(connection: Any) -> str:
