@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
 from django.urls import reverse
 from django.utils import timezone
@@ -20,13 +19,13 @@ from shop_catalog.product_source import queries
 from shop_catalog.product_source.queries import ProductOnSale
 
 
-@dataclass(frozen=True)
-class CatalogProduct:
+class CatalogProduct(NamedTuple):
     """The data of a product that an app needs to sell it. ``ref`` is the SKU; ``weight`` is in kg.
 
-    Its URLs are built on access: a cart shows them, an order does not.
+    ``url`` is that of its page, see ``Product.get_absolute_url``; "" without one, as ``image`` without an image.
     """
 
+    ref: str
     sku: str
     name: str
     unit_price: Decimal
@@ -35,24 +34,9 @@ class CatalogProduct:
     price_includes_tax: bool
     available: int
     weight: Decimal | None
-    page_slug: str
-    picture: Mapping[str, Any] | None
+    url: str
+    image: str
     line_options: Sequence[str] = ()
-
-    @property
-    def ref(self) -> str:
-        return self.sku
-
-    @property
-    def url(self) -> str:
-        """The page of the product; see ``Product.get_absolute_url``."""
-        name = app_settings.PRODUCT_URL
-        return reverse(name, kwargs={"slug": self.page_slug}) if name else ""
-
-    @property
-    def image(self) -> str:
-        picture = self.picture
-        return image_url(picture["file"], "thumb", made=picture["renditions"]) if picture else ""
 
 
 class CatalogProductSource:
@@ -76,11 +60,11 @@ class CatalogProductSource:
         if not wanted:
             return {}
         rows = queries.products_on_sale(wanted, now=timezone.now())
-        currency, includes_tax = app_settings.CURRENCY, app_settings.PRICES_INCLUDE_TAX
-        products = {row.sku: _product_of(row, currency, price_includes_tax=includes_tax) for row in rows}
+        shop = _Shop(app_settings.CURRENCY, app_settings.PRODUCT_URL, app_settings.PRICES_INCLUDE_TAX)
+        products = {row.sku: _product_of(row, shop) for row in rows}
         if self.line_options is None:
             return products
-        return {sku: replace(row, line_options=tuple(self.line_options(sku))) for sku, row in products.items()}
+        return {sku: row._replace(line_options=tuple(self.line_options(sku))) for sku, row in products.items()}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Reserve stock for all lines or none. Returns ``{}``, or ``{ref: available}`` of those that are short."""
@@ -99,17 +83,27 @@ class CatalogProductSource:
         inventory.restock(quantities, reference=reference)
 
 
-def _product_of(row: ProductOnSale, currency: str, *, price_includes_tax: bool) -> CatalogProduct:
+class _Shop(NamedTuple):
+    """The settings that products need."""
+
+    currency: str
+    page: str | None
+    prices_include_tax: bool
+
+
+def _product_of(row: ProductOnSale, shop: _Shop) -> CatalogProduct:
     options = ", ".join(map(str, row.options.values())) if row.parent_slug is not None else ""
+    picture = row.picture
     return CatalogProduct(
+        ref=row.sku,
         sku=row.sku,
         name=f"{row.name} ({options})" if options else row.name,
-        unit_price=quantise(row.price, currency),
-        currency=currency,
+        unit_price=quantise(row.price, shop.currency),
+        currency=shop.currency,
         tax_class=row.tax_class,
-        price_includes_tax=price_includes_tax,
+        price_includes_tax=shop.prices_include_tax,
         available=row.stock_quantity - row.reserved_quantity,
         weight=row.weight,
-        page_slug=row.parent_slug or row.slug,
-        picture=row.picture,
+        url=reverse(shop.page, kwargs={"slug": row.parent_slug or row.slug}) if shop.page else "",
+        image=image_url(picture["file"], "thumb", made=picture["renditions"]) if picture else "",
     )

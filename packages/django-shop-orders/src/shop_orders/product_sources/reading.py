@@ -17,7 +17,7 @@ from shop_core.money import MAX_AMOUNT, quantise
 
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import ProductUnreadable
-from shop_orders.models import OrderLine, texts
+from shop_orders.models import OrderLine
 from shop_orders.product_sources import product_source
 from shop_orders.product_sources.base import SourceProduct
 from shop_orders.product_sources.facts import groups_of, most_of, needs_delivery, options_of, stock_of
@@ -28,6 +28,11 @@ MAX_FAULTS = 20
 """After so many products that cannot be read one by one, the others of the cart are not tried."""
 LINE_NUMBER = re.compile("#[0-9]+")
 """Names a line of an order, so no product."""
+_TEXTS = (str, Promise)
+_AMOUNTS: Any = (Decimal, int)
+_NUMBERS: Any = (Decimal, int, float)
+_COLUMNS: Any = OrderLine._meta
+_LONGEST: dict[str, int] = {name: _COLUMNS.get_field(name).max_length for name in ("sku", "tax_class")}
 MAX_WEIGHT = 10**8
 """The column of an order's line has 12 digits, 4 of them decimals."""
 
@@ -108,8 +113,9 @@ def refuses_options(product: SourceProduct, options: Mapping[str, str]) -> str:
 def _usable(fetched: Mapping[str, SourceProduct]) -> Products:
     found = Products()
     unreadable = set()
+    currency, most = app_settings.CURRENCY, app_settings.MAX_QUANTITY
     for ref, product in fetched.items():
-        if problem := _problem_of(ref, product):
+        if problem := _problem_of(ref, product, currency, most):
             logger.error("PRODUCT_SOURCE returned for %r a product that cannot be sold: %s", ref, problem)
             unreadable.add(ref)
         else:
@@ -118,10 +124,14 @@ def _usable(fetched: Mapping[str, SourceProduct]) -> Products:
     return found
 
 
-def _problem_of(ref: str, product: Any) -> str:
+def _problem_of(ref: str, product: Any, currency: str, most: int) -> str:
     """What the cart or the order cannot use; "" for a usable product. A property that raises is named."""
     try:
-        return _problem_of_texts(ref, product) or _problem_of_numbers(product) or _problem_of_details(product)
+        return (
+            _problem_of_texts(ref, product)
+            or _problem_of_numbers(product, currency)
+            or _problem_of_details(product, most)
+        )
     except (DatabaseError, Busy):
         raise
     except Exception as error:
@@ -134,39 +144,39 @@ def _problem_of_texts(ref: str, product: Any) -> str:
         return f"its ref is {product.ref!r}"
     if LINE_NUMBER.fullmatch(ref):
         return "its ref looks like the number of a line"
-    if not isinstance(product.name, str | Promise) or UNSAFE.search(str(product.name)):
+    if not isinstance(product.name, _TEXTS) or UNSAFE.search(str(product.name)):
         return f"its name {product.name!r} is not a text that can be stored"
-    for name in ("sku", "tax_class"):
-        text = getattr(product, name)
-        if not isinstance(text, str) or not texts.is_storable(OrderLine, name, text):
+    for name, text in (("sku", product.sku), ("tax_class", product.tax_class)):
+        if not isinstance(text, str) or len(text) > _LONGEST[name] or UNSAFE.search(text):
             return f"its {name} {text!r} is not a text that can be stored"
-    for name in ("url", "image"):
-        if not isinstance(getattr(product, name), str):
-            return f"its {name} {getattr(product, name)!r} is not a text"
+    for name, text in (("url", product.url), ("image", product.image)):
+        if not isinstance(text, str):
+            return f"its {name} {text!r} is not a text"
     return ""
 
 
-def _problem_of_numbers(product: Any) -> str:
-    price, available, weight, currency = product.unit_price, product.available, product.weight, app_settings.CURRENCY
+def _problem_of_numbers(product: Any, currency: str) -> str:
+    price, available, weight = product.unit_price, product.available, product.weight
     if product.currency != currency:
         return f"its currency {product.currency!r} is not the shop's, {currency}"
-    if not isinstance(price, Decimal | int) or not 0 <= price <= MAX_AMOUNT:
+    if not isinstance(price, _AMOUNTS) or not 0 <= price <= MAX_AMOUNT:
         return f"its unit_price {price!r} is not a Decimal from 0 to {MAX_AMOUNT}"
     if quantise(Decimal(price), currency) != price:
         return f"its unit_price {price!r} has more decimals than {currency}"
     if available is not None and not isinstance(available, int):
         return f"its available {available!r} is not an int"
-    is_number = isinstance(weight, Decimal | int | float)
-    if weight is not None and not (is_number and math.isfinite(weight) and abs(weight) < MAX_WEIGHT):
+    if weight is not None and not (
+        isinstance(weight, _NUMBERS) and math.isfinite(weight) and abs(weight) < MAX_WEIGHT
+    ):
         return f"its weight {weight!r} is not a number that can be stored"
     return ""
 
 
-def _problem_of_details(product: Any) -> str:
+def _problem_of_details(product: Any, most: int) -> str:
     for name, value in (("line_options", options_of(product)), ("groups", groups_of(product))):
-        if isinstance(value, str) or not all(isinstance(text, str) for text in value):
+        if isinstance(value, str) or [text for text in value if not isinstance(text, str)]:
             return f"its {name} {value!r} are not a list of texts"
-    most_of(product, app_settings.MAX_QUANTITY)
+    most_of(product, most)
     needs_delivery(product)
     stock_of(product)
     return ""
