@@ -123,9 +123,9 @@ class Refusing(CatalogProductSource):
 
 
 @pytest.mark.parametrize("way", ["action", "request"])
-@pytest.mark.parametrize("plain", ["", "1"])
+@pytest.mark.parametrize("plain", [False, True])
 def test_refused_checkout_leaves_nothing(mug, settings, monkeypatch, way, plain):
-    monkeypatch.setenv("SHOP_PLAIN_QUERIES", plain)
+    monkeypatch.setattr("shop_core.db.compiled.IS_PLAIN", plain)
     settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PRODUCT_SOURCE": {"BACKEND": f"{__name__}.Refusing"}}
     if way == "action":
         with pytest.raises(InsufficientStock):

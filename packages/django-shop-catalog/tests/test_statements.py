@@ -199,7 +199,7 @@ def pages(now, bounds):
 
 @pytest.mark.django_db
 def test_every_compiled_query_returns_the_rows_of_its_plain_queryset(shop, monkeypatch):
-    monkeypatch.delenv("SHOP_PLAIN_QUERIES", raising=False)
+    monkeypatch.setattr("shop_core.db.compiled.IS_PLAIN", False)
     sampled = samples()
     found = dict(compiled_queries())
     assert {name for name, query in found.items() if query not in sampled} == set()
@@ -220,7 +220,7 @@ def in_order(query, rows):
 
 @pytest.mark.django_db
 def test_plain_querysets_replace_compiled_statements(shop, monkeypatch):
-    monkeypatch.setenv("SHOP_PLAIN_QUERIES", "1")
+    monkeypatch.setattr("shop_core.db.compiled.IS_PLAIN", True)
     before = browsing_queries._PAGE._statement.cache_info()
     assert browsing_queries.subtree_bounds("food").product_count is None
     assert browsing_queries._PAGE._statement.cache_info() == before

@@ -51,7 +51,7 @@ def test_compiled_query_returns_named_rows_like_its_plain_queryset():
 def test_query_is_compiled_once_per_shape(monkeypatch):
     calls = []
     query = CompiledQuery(Thing, lambda p, *names: calls.append(names) or cheap(p, *names))
-    monkeypatch.delenv("SHOP_PLAIN_QUERIES", raising=False)
+    monkeypatch.setattr("shop_core.db.compiled.IS_PLAIN", False)
     for _call in range(3):
         query.rows(most=Decimal(1), count=1)
         query.rows("b", most=Decimal(1), count=1)
@@ -62,10 +62,10 @@ def test_plain_queryset_runs_if_configured_and_on_an_untested_django(monkeypatch
     calls = []
     query = CompiledQuery(Thing, lambda p: calls.append(1) or cheap(p), row=ThingRow)
     Thing.objects.bulk_create(things("a"))
-    monkeypatch.setenv("SHOP_PLAIN_QUERIES", "1")
+    monkeypatch.setattr("shop_core.db.compiled.IS_PLAIN", True)
     assert [query.rows(most=Decimal(2), count=3) for _call in range(2)] == [[ThingRow("a", Decimal("1.5"))]] * 2
     assert len(calls) == 2
-    monkeypatch.delenv("SHOP_PLAIN_QUERIES")
+    monkeypatch.setattr("shop_core.db.compiled.IS_PLAIN", False)
     monkeypatch.setattr("django.VERSION", (99, 0, 0, "final", 0))
     query.rows(most=Decimal(2), count=3)
     assert len(calls) == 3

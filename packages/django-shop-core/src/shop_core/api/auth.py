@@ -86,8 +86,7 @@ def check_permission(user: Any, permission: str) -> Any:
 def has_credential(request: HttpRequest, auth: Auth) -> bool:
     """Whether the request carries the parameter that this auth declares; other auths of ninja read Authorization."""
     name = getattr(auth, "param_name", "") or getattr(auth, "header", "")
-    if not name and isinstance(auth, AuthBase):
-        name = "Authorization"
+    name = name or ("Authorization" if isinstance(auth, AuthBase) else "")
     attribute = {"cookie": "COOKIES", "query": "GET"}.get(getattr(auth, "openapi_in", ""), "headers")
     is_there = name in getattr(request, attribute)
     return is_there and (name.lower() != "authorization" or not _is_for_web_server(request, [auth]))
@@ -110,16 +109,20 @@ def _ask(request: HttpRequest, auths: Sequence[Auth], user: Any) -> Any:
     for auth in auths:
         request.user = user  # not one whom another auth set before it refused
         caller = auth(request)
-        if isinstance(caller, get_user_model()):
+        if _is_of_users(type(caller)):
             request.user = caller
         elif request.user is user and not _is_session(auth):
             request.user = AnonymousUser()  # the key of a program
         if caller and _may_call(caller, request.user):
-            if user is not before or request.user != before:
+            has_cookies = "HTTP_COOKIE" in request.META or "COOKIES" in vars(request)  # parsing none takes long too
+            if has_cookies and (user is not before or request.user != before):
                 request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)  # nor does it count for another setting
             return caller
     request.user = before
     return None
+
+
+_is_of_users: Callable[[type], bool] = cache(lambda kind: issubclass(kind, get_user_model()))
 
 
 def _may_call(caller: Any, user: Any) -> bool:

@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Callable, Hashable
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import django
@@ -35,12 +35,14 @@ NEWEST_TESTED = (6, 1)
 MAX_SHAPES = 256
 """Compiled statements kept per query."""
 
+IS_PLAIN = os.environ.get("SHOP_PLAIN_QUERIES") == "1"  # looking it up at each statement takes long
+
 _LITERAL = re.compile("\0(\\w+)\0")
 
 
 def uses_plain_queries() -> bool:
     """Whether plain querysets are run instead of compiled statements."""
-    return os.environ.get("SHOP_PLAIN_QUERIES") == "1" or is_newer_than_tested()
+    return IS_PLAIN or is_newer_than_tested()
 
 
 def is_newer_than_tested() -> bool:
@@ -154,11 +156,7 @@ class CompiledQuery(Generic[Row]):
         return Statement(sql, tuple(parameters), tuple(quick))
 
 
-def _quick(function: Any) -> Any:
+def _quick(convert: Any) -> Any:
     """The converter of a column. That of a JSONField is slow and not called for ``{}``, which most rows have."""
-    is_of_json = getattr(function, "__func__", None) is JSONField.from_db_value and function.__self__.decoder is None
-    return partial(_from_json, function) if is_of_json else function
-
-
-def _from_json(convert: Any, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-    return {} if value == "{}" else convert(value, expression, connection)
+    is_of_json = getattr(convert, "__func__", None) is JSONField.from_db_value and convert.__self__.decoder is None
+    return (lambda value, *of: {} if value == "{}" else convert(value, *of)) if is_of_json else convert
