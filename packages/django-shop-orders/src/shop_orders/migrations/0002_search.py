@@ -9,6 +9,10 @@ INDEXES = {
 }
 """The texts of each table, as ``icontains`` and ``contains`` compare them."""
 
+PENDING = "WITH (gin_pending_list_limit = 1024)"
+"""In kB. The order that fills the list of new texts writes all of them into the index, and waits. With PostgreSQL's 4 MB
+it waited about twice as long. Each order costs the same."""
+
 
 def create(apps, schema_editor):
     if schema_editor.connection.vendor != "postgresql":
@@ -16,7 +20,7 @@ def create(apps, schema_editor):
     schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm", params=None)
     for table, texts in INDEXES.items():
         columns = ", ".join(f"({text}) gin_trgm_ops" for text in texts)
-        index = f"CREATE INDEX shop_orders_{table}_search ON shop_orders_{table} USING gin ({columns})"
+        index = f"CREATE INDEX shop_orders_{table}_search ON shop_orders_{table} USING gin ({columns}) {PENDING}"
         schema_editor.execute(index, params=None)
 
 
