@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sys
 import zipfile
 from datetime import datetime
 from decimal import Decimal
@@ -99,8 +100,6 @@ def test_encoding_can_be_chosen_and_a_wrong_one_is_refused():
 
 
 def test_without_the_detector_another_encoding_is_asked_for(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "charset_normalizer", None)
     with pytest.raises(UnreadableFile, match=r"django-shop-catalogue\[spreadsheets\]"):
         understood("sku,name\nA,Café\n".encode("cp1252"))
@@ -606,6 +605,29 @@ def test_woocommerce_variations_find_their_parent_by_id_or_sku():
     assert (mug.attributes, book.price, book.compare_at_price) == ({"Colour": "red"}, Decimal(9), Decimal(12))
     assert sorted(Category.objects.values_list("name", flat=True)) == ["Sale", "Shirts", "Top"]
     assert statistics.for_category("sale").count == 1
+
+
+def test_skus_that_are_made_for_shopify_variants_are_short_and_different():
+    handle = "a-very-long-handle-" * 6
+    row = f"{handle},{{}},,,,,,true,{{}},{{}},,,1,5.00" + "," * 10
+    rows = [row.format("Shirt", "Size", "S"), row.format("", "", "M"), row.format("", "", "L")]
+    report = load(SHOPIFY + "\n".join(rows) + "\n")
+    assert (report.created, report.failed) == (4, 0)
+    assert all(len(sku) == 64 for sku in Product.objects.values_list("sku", flat=True))
+    assert load(SHOPIFY + "\n".join(rows) + "\n").updated == 4
+
+
+def test_headers_that_look_like_letters_do_not_hide_the_letters():
+    text = "B,A,sku\nb,a,S\n"
+    assert first(text, columns={"#A": "name"})["name"] == "b"
+    assert first(text, columns={"A": "name"})["name"] == "a"
+
+
+def test_without_the_library_a_spreadsheet_says_what_to_install(monkeypatch):
+    content = workbook(("P", [["sku", "name"], ["A", "a"]]))
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(UnreadableFile, match=r"django-shop-catalogue\[spreadsheets\]"):
+        understood(content)
 
 
 def test_maps_of_ones_own_are_json_files(tmp_path, settings, capsys):

@@ -289,7 +289,9 @@ class ChoicesForm(forms.Form):
         self.full_clean()
         values = {name: value for name, value in self.cleaned_data.items() if value}
         columns = {
-            name.removeprefix("column_"): value for name, value in self.data.items() if name.startswith("column_")
+            "#" + name.removeprefix("column_"): value
+            for name, value in self.data.items()
+            if name.startswith("column_")
         }
         chosen = {letter: "" if value == "-" else value for letter, value in columns.items() if value}
         return Choices(**values, columns=chosen)

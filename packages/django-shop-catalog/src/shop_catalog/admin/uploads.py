@@ -157,7 +157,8 @@ def _columns(table: imports.Table, choices: imports.Choices) -> list[dict[str, s
             "header": column.header,
             "holds": column.target,
             "example": column.example,
-            "chosen": choices.columns.get(column.letter, "") or ("-" if column.letter in choices.columns else ""),
+            "chosen": choices.columns.get(f"#{column.letter}", "")
+            or ("-" if f"#{column.letter}" in choices.columns else ""),
         }
         for column in table.columns
         if column.header.strip()

@@ -6,12 +6,14 @@ The rows wait in a temporary store, so that memory stays flat and nothing is loc
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, router, transaction
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from pydantic import TypeAdapter, ValidationError
 from shop_core.db.transactions import connection_of, in_transaction
 
@@ -33,6 +35,21 @@ AT_ONCE = 10_000
 """The most products that one transaction writes. See ``import_products``."""
 
 MAX_SHOWN = 80
+
+SENTENCES: Mapping[str, str | Promise] = {
+    "bool_type": _("Write yes or no."),
+    "decimal_max_places": _("The number has too many decimals."),
+    "decimal_whole_digits": _("The number is too large."),
+    "greater_than_equal": _("The number is too small."),
+    "int_type": _("Write a whole number."),
+    "less_than_equal": _("The number is too large."),
+    "literal_error": _("Write simple, group or variant."),
+    "missing": _("The value is missing."),
+    "string_pattern_mismatch": _("A SKU has single blanks at most; a slug has letters, digits, - and _ only."),
+    "string_too_long": _("The text is too long."),
+    "string_too_short": _("The value is missing."),
+}
+"""The sentence for each kind of value that a row refuses."""
 
 OnError = Literal["stop", "report"]
 Progress = Callable[[str, int], None]
@@ -248,7 +265,8 @@ def _parse(raw: RawRow) -> tuple[ProductRow | None, list[Fault]]:
             name = ".".join(str(part) for part in found["loc"])
             bad.add(str(found["loc"][0]) if found["loc"] else "")
             place = _source(raw.sources, raw.values, name.partition(".")[0])
-            faults.append(Fault(name, found["type"], explain(found["msg"]), **place))
+            reason = str(SENTENCES.get(found["type"]) or explain(found["msg"]))
+            faults.append(Fault(name, found["type"], reason, **place))
     try:
         return _ROW.validate_python({name: value for name, value in raw.values.items() if name not in bad}), faults
     except ValidationError:

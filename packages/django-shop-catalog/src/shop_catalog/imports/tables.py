@@ -35,7 +35,7 @@ class Choices:
     """What somebody decided about a file. What is empty is found out.
 
     ``decimal`` is ``"."`` or ``","``, ``date_order`` ``"day"`` or ``"month"``. ``columns`` gives columns, by header or
-    letter, another meaning: ``{"VK": "price", "F": ""}``; an empty one is not used.
+    letter, another meaning: ``{"VK": "price", "#F": ""}``; an empty one is not used.
     """
 
     encoding: str = ""
@@ -242,8 +242,10 @@ def _apply_choices(
 ) -> None:
     known = column_map.targets()
     for name, wanted in choices.columns.items():
+        letter = name.strip().upper().removeprefix("#")
         places = [index for index, header in enumerate(plain) if header == headers.plain(name)]
-        places = places or [index for index in range(len(plain)) if headers.letter(index) == name.strip().upper()]
+        if not places or name.startswith("#"):
+            places = [index for index in range(len(plain)) if headers.letter(index) == letter]
         target = known.get(wanted) or column_map.target(headers.plain(wanted), wanted)
         if not places or (wanted and target is None):
             unknown = wanted if places else name

@@ -5,6 +5,7 @@ https://help.shopify.com/en/manual/products/import-export/using-csv
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import ClassVar
@@ -46,6 +47,7 @@ HEADERS = {
     **{f"option{number} value": Target(f"option{number} value") for number in OPTIONS},
 }
 OF_VARIANT = frozenset({"sku", "price", *(f"option{number} value" for number in OPTIONS)})
+MAX_SKU = 64
 WITHOUT_OPTIONS = "default title"
 
 
@@ -73,7 +75,7 @@ class ShopifyMap(ColumnMap):
         if is_simple:
             maker = _listed(first, records)
             _add_sellable(maker, lines[0])
-            maker.set("sku", lines[0].text("sku") or first.text("handle"), source="sku")
+            maker.set("sku", lines[0].text("sku") or _short(first.text("handle")), source="sku")
             yield maker.row(faults=_collected(records))
             return
         group = _listed(first, records)
@@ -144,13 +146,21 @@ def _options(line: Record, names: dict[int, str]) -> dict[str, str]:
 
 
 def _group_sku(first: Record, lines: Sequence[Record]) -> str:
-    handle = first.text("handle")[:58]
-    return f"{handle}-group" if handle in {line.text("sku") for line in lines} else first.text("handle")
+    handle = first.text("handle")
+    return _short(f"{handle}-group" if handle in {line.text("sku") for line in lines} else handle)
 
 
 def _made_sku(group_sku: str, options: dict[str, str]) -> str:
     """The SKU of a variant that has none: the handle and the options, so that the next upload finds it again."""
-    return "-".join([group_sku, *(slugify(value, allow_unicode=True) or "x" for value in options.values())])[:64]
+    return _short("-".join([group_sku, *(slugify(value, allow_unicode=True) or "x" for value in options.values())]))
+
+
+def _short(sku: str) -> str:
+    """The SKU, if it is not too long. Otherwise its beginning and a digest, so that no two become the same."""
+    if len(sku) <= MAX_SKU:
+        return sku
+    digest = hashlib.sha256(sku.encode()).hexdigest()[:8]
+    return f"{sku[: MAX_SKU - 9]}-{digest}"
 
 
 def _collected(records: Sequence[Record]) -> list[Fault]:
