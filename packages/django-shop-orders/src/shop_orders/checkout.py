@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
+from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -361,13 +362,23 @@ def _insert(order: Order) -> None:
     """Insert the order with a number from the ORDER_NUMBER hook, or with another one if that is taken."""
     new_number = load_hook(app_settings.ORDER_NUMBER)
     for _attempt in range(NUMBER_ATTEMPTS):
-        number = new_number(order)
+        number = _number_of(new_number, order)
         if problem := numbers.problem_of(number):
             _refuse_number(number, problem)
         order.number = number
         if queries.insert([order], on_conflict="ON CONFLICT (number) DO NOTHING"):
             return
     _refuse_number(order.number, f"It is taken, like the {NUMBER_ATTEMPTS - 1} before it.")
+
+
+def _number_of(hook: Callable[[Order], Any], order: Order) -> Any:
+    try:
+        return hook(order)
+    except (DatabaseError, ShopOrdersError):
+        raise
+    except Exception as error:
+        logger.exception("ORDER_NUMBER (%s) failed", app_settings.ORDER_NUMBER)
+        raise OrderNumberRefused from error
 
 
 def _refuse_number(number: object, problem: str) -> NoReturn:

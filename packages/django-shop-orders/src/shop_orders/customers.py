@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import Error as DatabaseError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
@@ -21,6 +23,8 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidAddress
 from shop_orders.models import Address, Customer, Order, OrderEvent, texts
 from shop_orders.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
@@ -72,18 +76,33 @@ def for_user(user: Any) -> Customer:
     if customer is not None:
         customer.user = user
         return customer
-    hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
+    fields = _fields_of(user)
     try:
         with transaction.atomic(using=connection_of(Customer).alias):
-            return Customer.objects.create(user=user, **_fitted(hook(user)))
+            return Customer.objects.create(user=user, **fields)
     except IntegrityError:
         return Customer.objects.get(user=user)
 
 
+def _fields_of(user: Any) -> dict[str, str]:
+    """What the NEW_CUSTOMER hook says about a user. A fault of it is logged, and the customer can enter it later."""
+    hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
+    try:
+        return _fitted(hook(user))
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("The hook NEW_CUSTOMER failed")
+        return {}
+
+
 def _fitted(fields: Mapping[str, str]) -> dict[str, str]:
-    """The hook's values, shortened to what the columns hold, so that a user with a long name can order too."""
-    found = {name: texts.fitted(Customer, name, text) for name, text in fields.items()}
-    if "email" in found and found["email"] != fields["email"]:
+    """The hook's values, shortened to what the columns hold, so that a user with a long name can order too. None is
+    an empty text."""
+    if unknown := set(fields) - set(FIELDS):
+        logger.error("The hook NEW_CUSTOMER returned fields that a customer does not have: %s", sorted(unknown))
+    found = {name: texts.fitted(Customer, name, fields[name] or "") for name in FIELDS if name in fields}
+    if "email" in found and found["email"] != (fields["email"] or ""):
         found["email"] = ""  # a shortened address would be another person's
     return found
 

@@ -10,9 +10,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import router, transaction
 from django.db.models import F, Model
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from shop_core.db.transactions import connection_of
 from shop_core.money import as_text
@@ -237,12 +239,25 @@ def _tax_line(charge: Charge, currency: str) -> dict[str, Any]:
 
 
 def order_url(order: Order) -> str:
-    """The URL of the order's page, from the ORDER_URL hook. For a guest's order it contains a token."""
+    """The URL of the order's page, from the ORDER_URL hook. For a guest's order it contains a token.
+
+    "" if the hook has a fault, which is logged: a message without a link is better than no order.
+    """
     if not app_settings.ORDER_URL:
         return ""
     token = guest_links.token_for(order.number) if order.customer.is_guest else ""
-    build: Callable[[str, str], str] = import_string(app_settings.ORDER_URL)
-    return build(order.number, token)
+    build: Callable[[str, str], object] = import_string(app_settings.ORDER_URL)
+    try:
+        url = build(order.number, token)
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("The hook ORDER_URL failed")
+        return ""
+    if not isinstance(url, str | Promise):
+        logger.error("The hook ORDER_URL returned %.100r, which is not a text", url)
+        return ""
+    return str(url)
 
 
 def announce(event: OrderEvent, *, about: Model | None = None) -> bool:

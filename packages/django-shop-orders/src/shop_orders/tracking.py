@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
 from shop_core.money import as_text
 
 from shop_orders.conf import app_settings
 from shop_orders.models import Order, OrderEvent, Refund, Shipment
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,4 +63,10 @@ def _deliveries(order_number: str) -> list[dict[str, Any]]:
     if not app_settings.DELIVERIES:
         return []
     hook: Callable[[str], list[dict[str, Any]]] = import_string(app_settings.DELIVERIES)
-    return hook(order_number)
+    try:
+        return [dict(row) for row in hook(order_number)]
+    except DatabaseError:
+        raise
+    except Exception:  # the order is shown without its messages
+        logger.exception("The hook DELIVERIES failed")
+        return []
