@@ -654,6 +654,33 @@ def test_maps_of_ones_own_are_json_files(tmp_path, settings, capsys):
         understood("sku\nA\n", column_map="/etc/passwd")
 
 
+def test_command_takes_choices_and_writes_the_rows_to_correct(tmp_path, capsys):
+    file, corrections = tmp_path / "list.csv", tmp_path / "corrections.csv"
+    file.write_bytes(
+        "Art|Bez.|Preis|Art der Ware|publish_from\nA|Tée|1.250|Simple|01/02/2026\nB|b|x||\n".encode("cp850")
+    )
+    options = {
+        "encoding": "cp850",
+        "delimiter": "bar",
+        "decimal": "point",
+        "dates": "month",
+        "column": ["Art=sku", "#B=name", "#D=kind"],
+        "on_error": "report",
+        "corrections": corrections,
+    }
+    with pytest.raises(CommandError, match="Some rows have errors"):
+        call_command("import_products", str(file), **options)
+    assert capsys.readouterr().out.endswith("2 rows: 1 created, 0 updated, 1 failed.\n")
+    tea = products.get("A")
+    assert (tea.name, tea.price, tea.publish_from.month) == ("Tée", Decimal("1.25"), 1)
+    assert corrections.read_text("utf-8-sig").splitlines() == [
+        "Art|Bez.|Preis|Art der Ware|publish_from|errors",
+        "B|b|x|||Preis: This is not a number.",
+    ]
+    with pytest.raises(CommandError, match="HEADER=NAME"):
+        call_command("import_products", str(file), column=["Art"])
+
+
 COUNTS = {"shopify.csv": (500, 750, 0, 250), "woo.csv": (500, 500, 0, 500), "excel-semicolon.csv": (5, 5, 0, 0)}
 
 

@@ -85,6 +85,8 @@ class OwnMap(ColumnMap):
         for record in records:
             faults = list(record.faults)
             values = {name: value for name, value in record.values.items() if "." not in name}
+            if "kind" in values:
+                values["kind"] = values["kind"].lower()
             for nested in NESTED:
                 entries = {
                     name.partition(".")[2]: value
