@@ -249,7 +249,7 @@ def names_and_words(content):
 
 
 def test_mail_has_exactly_one_recipient_whatever_the_name(mailbox):
-    rows = [queue(event_id=name, recipient_name=name[:200]) for name in NAMES]
+    rows = [queue(event_id=str(number), recipient_name=name[:200]) for number, name in enumerate(NAMES)]
     delivery.deliver_due()
     assert [row.state for row in Notification.objects.order_by("pk")] == ["sent"] * len(rows)
     assert len(mailbox.envelopes) == len(NAMES)
