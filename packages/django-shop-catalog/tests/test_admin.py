@@ -478,6 +478,18 @@ def test_odd_filters_of_a_list_are_no_error(admin, shop, model):
     assert response.status_code in (200, 302)
 
 
+@pytest.mark.parametrize(("most", "is_sorted"), [(2, True), (1, False)])
+def test_list_is_sorted_by_a_column_unless_the_shop_is_large(admin, monkeypatch, most, is_sorted):
+    monkeypatch.setattr("shop_catalog.admin.products.MOST_SORTED", most)
+    for number, name in enumerate(("Apple", "Zebra")):
+        products.create(f"LIST-{number}", name=name, price=Decimal(1))
+    response = admin.get("/admin/shop_catalog/product/?o=1")
+    assert [row.name for row in response.context_data["cl"].result_list] == sorted(
+        ("Apple", "Zebra"), reverse=not is_sorted
+    )
+    assert ("sortable" in response.text) is is_sorted
+
+
 def test_search_of_an_autocomplete_field_with_nul_is_no_error(admin, shop):
     asked = {"app_label": "shop_catalog", "model_name": "productcategory", "field_name": "category", "term": "a\0b"}
     assert admin.get("/admin/autocomplete/", asked).status_code == 200

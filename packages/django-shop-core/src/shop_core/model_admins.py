@@ -28,9 +28,16 @@ class ReadOnly:
 
 
 class SafeList(admin.ModelAdmin):
-    """Also ignores filters that the database refuses, such as one with a NUL or a year of five digits."""
+    """Also ignores filters that the database refuses, such as one with a NUL or a year of five digits.
+
+    If ``get_sortable_by`` names no column, an order in the URL is ignored too: Django only hides the links.
+    """
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
+        if "o" in request.GET and not self.get_sortable_by(request):
+            query = request.GET.copy()
+            del query["o"]
+            request.GET = query  # type: ignore[assignment]
         if any("\0" in value for values in dict(request.GET).values() for value in values):
             raise IncorrectLookupParameters
         try:
@@ -72,13 +79,6 @@ class LongList(SafeList):
     sortable_by = ()
     paginator = _BoundedPaginator
     show_full_result_count = False
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The order of columns in the URL is ignored: ``sortable_by`` only hides the links."""
-        query = request.GET.copy()
-        query.pop("o", None)
-        request.GET = query  # type: ignore[assignment]
-        return super().get_changelist_instance(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)
