@@ -170,11 +170,25 @@ def test_a_picture_that_ends_the_process_each_time_is_given_up(product):
     assert states() == [("1.png", 8, False, "The process ended while this picture was fetched.")]
 
 
-def test_a_host_that_cannot_be_reached_is_tried_once_in_a_run(product):
-    names = ask(product, "1.png", "2.png", "3.png")
-    FILES.update(dict.fromkeys(names, ImageNotFetched("Away.", is_unreachable=True)))
+def test_a_host_that_cannot_be_reached_is_tried_once_in_a_run_and_delays_no_other(product, monkeypatch):
+    asked = []
+
+    def away(url):
+        asked.append(url)
+        raise ImageNotFetched("Away.", is_unreachable=True)
+
+    monkeypatch.setattr(f"{__name__}.from_files", away)
+    ask(product, *(f"{number}.png" for number in range(20)))
+    other = WantedImage(product.pk, "https://cdn.example.org/1.png", 99)
+    images.request_fetches([other])
+    for wait in WAITS:
+        assert images.fetch_images() == 0
+        assert {tries for _name, tries, *_rest in states()} == {len(asked) // 2}
+        pass_time(wait)
     assert images.fetch_images() == 0
-    assert [tries for _name, tries, *_rest in states()] == [1, 0, 0]
+    assert len(asked) == 2 * (len(WAITS) + 1)
+    assert {state[1:] for state in states()} == {(len(WAITS) + 1, False, "Away.")}
+    assert images.try_again(ImageFetch.objects.all()) == 21
 
 
 def test_images_of_a_deleted_product_are_forgotten(product):

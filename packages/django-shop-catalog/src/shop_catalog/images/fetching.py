@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -142,7 +142,7 @@ def _fetch(row: ImageFetch, fetcher: Callable[[str], bytes]) -> bool:
     except ImageNotFetched as error:
         _fail(row, str(error), is_final=error.is_final)
         if error.is_unreachable:
-            _postpone_host(row)
+            _postpone_host(row, str(error))
     except ShopCatalogError as error:
         _fail(row, str(error), is_final=True)
     except Exception as error:  # a fetcher of the site, or a storage: the next image is fetched all the same
@@ -160,9 +160,14 @@ def _fail(row: ImageFetch, reason: str, *, is_final: bool) -> None:
     ImageFetch.objects.filter(pk=row.pk, fetched_at=None).update(next_try_at=next_try_at, last_error=reason)
 
 
-def _postpone_host(row: ImageFetch) -> None:
-    """Let the other images of a host that cannot be reached wait too, so that those of other hosts are not delayed."""
+def _postpone_host(row: ImageFetch, reason: str) -> None:
+    """Count the failure as a try of each due image of the same host, since none of them could have been fetched.
+
+    So a host that is gone costs one connection in each interval, however many images it has, and delays no other.
+    """
     parts = urlsplit(row.url)
+    same_host = ImageFetch.objects.due(timezone.now()).order_by()
+    same_host = same_host.filter(url__startswith=f"{parts.scheme}://{parts.netloc}/")
+    same_host.filter(tries__gte=len(WAITS)).update(next_try_at=None, tries=F("tries") + 1, last_error=reason[:300])
     later = timezone.now() + WAITS[min(row.tries, len(WAITS)) - 1]
-    same_host = ImageFetch.objects.due(later).filter(url__startswith=f"{parts.scheme}://{parts.netloc}/")
-    same_host.order_by().update(next_try_at=later)
+    same_host.update(next_try_at=later, tries=F("tries") + 1, last_error=reason[:300])
