@@ -10,6 +10,7 @@ from django.core.checks import run_checks
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.db import connections
 from django.urls import resolve
 from PIL import Image
@@ -238,6 +239,14 @@ def test_job_makes_the_copies_again_after_a_change_of_sizes_and_stops_at_no_imag
     assert (broken.renditions, broken.renditions_for) == ("", "100 480 500")
     monkeypatch.setattr("shop_catalog.images.renditions.open_checked", None)  # no image is read again
     assert images.make_renditions() == 0
+
+
+def test_the_job_ends_after_its_time_and_the_command_makes_all(product, capsys):
+    images.add(product, file=picture())
+    ProductImage.objects.update(renditions_for="")
+    assert images.make_renditions(seconds=0) == 0
+    call_command("make_renditions")
+    assert capsys.readouterr().out == "Images with new smaller copies: 1\n"
 
 
 def test_a_storage_that_fails_once_is_asked_again(product, monkeypatch):

@@ -74,7 +74,7 @@ JOBS: tuple[Job, ...] = (
     Job(
         name="make_renditions",
         function=images.make_renditions,
-        every=timedelta(hours=1),
+        every=timedelta(minutes=5),
         consequence="Images from a fixture are shown in full size, which is slow. Other sizes have no effect.",
     ),
     Job(

@@ -20,7 +20,7 @@ from shop_core.db.transactions import in_transaction
 
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import ImageNotFetched, ShopCatalogError
-from shop_catalog.images import products
+from shop_catalog.images import files, products
 from shop_catalog.images.fetcher import MAX_BYTES, check_address
 from shop_catalog.models import ImageFetch
 
@@ -30,9 +30,6 @@ WAITS = (MINUTE, 5 * MINUTE, 30 * MINUTE, 120 * MINUTE, 360 * MINUTE, 720 * MINU
 
 LEASE = 5 * MINUTE
 """An image is tried again after this time if the process ended while it was fetched."""
-
-RUN_SECONDS = 45.0
-"""No image is begun after this time: the job is started every minute, and other jobs wait for it."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +101,7 @@ def try_again(fetches: QuerySet[ImageFetch]) -> int:
     return fetches.filter(image=None).update(tries=0, fetched_at=None, next_try_at=timezone.now())
 
 
-def fetch_images(*, seconds: float = RUN_SECONDS) -> int:
+def fetch_images(*, seconds: float = files.RUN_SECONDS) -> int:
     """Fetch the images that are due, one after the other. Returns how many were fetched.
 
     An image that fails is tried again later, with growing intervals, and the next one is fetched. Safe to run

@@ -15,6 +15,9 @@ from PIL import Image
 from shop_catalog.conf import app_settings
 from shop_catalog.models.image import rendition_name
 
+RUN_SECONDS = 25.0
+"""A run of a job begins no image after this time: other jobs wait for it, and queues end tasks that take a minute."""
+
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,16 +18,19 @@ MAX_STORED_BYTES = 100 * 1024 * 1024
 logger = logging.getLogger(__name__)
 
 
-def make_renditions() -> int:
+def make_renditions(*, seconds: float = files.RUN_SECONDS) -> int:
     """Make the smaller copies of images that have none, such as those of a fixture, or that have those of other sizes.
 
-    Returns the number of images. One that cannot be read is logged and marked, and is not tried again until the sizes
-    change. After any other failure, such as one of the storage, it is tried by the next run.
+    Begins no image after ``seconds``. Returns the number of images. One that cannot be read is logged and marked, and
+    is not tried again until the sizes change. After any other failure, such as one of the storage, it is tried by the
+    next run.
     """
-    wanted = files.as_text(files.widths_wanted())
+    wanted, until = files.as_text(files.widths_wanted()), time.monotonic() + seconds
     made = 0
     for field in (ProductImage._meta.get_field("file"), Category._meta.get_field("image")):
         for row in _outdated(field, wanted):
+            if time.monotonic() >= until:
+                return made
             try:
                 made += _make(row, field, wanted)
             except Exception:
