@@ -22,7 +22,7 @@ pytestmark = [
 LONG = {model: list_ for model, list_ in admin.site._registry.items() if isinstance(list_, LongList)}
 SEARCHED = "Otieno 4711"
 COMMON = ("payment_provider=", "payment_status__exact=unpaid", "payment_status__exact=paid")
-COMMON += ("state__exact=sent", "state__exact=delivered", "state__exact=read")
+COMMON += ("state__exact=sent", "state__exact=delivered", "state__exact=read", "state=fetched")
 """Filters whose rows are many, or are the newest: the list finds them at its beginning."""
 
 

@@ -1,19 +1,16 @@
-"""Base classes for the admin: read-only rows, lists in which no filter in the URL can raise an error, and lists of
-tables with millions of rows.
-"""
+"""Base classes for the admin: read-only rows, lists that no URL can break, and lists of millions of rows."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
-from django.utils.translation import gettext as _
 
 from shop_core.db.finding import MOST_COUNTED, MOST_FOUND, keys_found
 
@@ -58,19 +55,19 @@ class _BoundedPaginator(Paginator):
 
     @property
     def has_more(self) -> bool:
-        """Whether there are more rows than ``count``."""
         return self._found > MOST_COUNTED
 
     @cached_property
     def _found(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[: MOST_COUNTED + 1].count())
+        return int(self.object_list.order_by()[: MOST_COUNTED + 1].count())  # type: ignore[attr-defined]
 
 
 class LongList(SafeList):
     """The list of a table with millions of rows. It is sorted in one way, by an index, and counted up to 10,000 rows.
 
-    If there are more, or if a search found so many that it lists the newest only, it says so below its title.
+    If there are more, or if a search found so many that it lists the newest only, it says so below its title, with
+    ``more_rows_text`` and ``more_found_text``: sentences of the app in which ``%(count)s`` is the limit.
+    "Select all" would name the limit and take every row, so it is refused then.
     ``search_fields`` are complete lookups, such as ``order__number__icontains``; each needs an index. They are looked
     up one by one, because one condition for all of them could use no index.
     """
@@ -79,19 +76,23 @@ class LongList(SafeList):
     sortable_by = ()
     paginator = _BoundedPaginator
     show_full_result_count = False
+    more_rows_text: Any
+    more_found_text: Any
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         response = super().changelist_view(request, extra_context)
         context = getattr(response, "context_data", None) or {}
         if "cl" in context and context["cl"].paginator.has_more:
-            context["subtitle"] = _("More than %(count)s. The list ends there: search, or filter, to see others.") % {
-                "count": f"{MOST_COUNTED:,}"
-            }
+            context["subtitle"] = self.more_rows_text % {"count": f"{MOST_COUNTED:,}"}
         elif getattr(request, "search_is_cut", False):
-            context["subtitle"] = _("%(count)s or more were found. The newest of them are listed.") % {
-                "count": f"{MOST_FOUND:,}"
-            }
+            context["subtitle"] = self.more_found_text % {"count": f"{MOST_FOUND:,}"}
         return response
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *options: Any, **named: Any) -> Any:
+        if request.POST.get("select_across") == "1" and self.paginator(queryset, self.list_per_page).has_more:
+            self.message_user(request, self.more_rows_text % {"count": f"{MOST_COUNTED:,}"}, messages.ERROR)
+            return None
+        return super().response_action(request, queryset, *options, **named)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         text = search_term.replace("\0", "").strip()

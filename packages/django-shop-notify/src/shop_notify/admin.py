@@ -106,6 +106,8 @@ class EventFilter(admin.SimpleListFilter):
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly, LongList):
+    more_rows_text = gettext_lazy("More than %(count)s. The list ends there: search, or filter, to see others.")
+    more_found_text = gettext_lazy("%(count)s or more were found. The newest of them are listed.")
     list_display = ["event", "state", "attempts", "address", "alias", "reference", "created_at", "sent_at"]
     list_filter = ["state", AliasFilter, EventFilter, "created_at"]
     search_fields = ["reference", "address__iexact", "recipient_key", "event_id", "provider_id"]

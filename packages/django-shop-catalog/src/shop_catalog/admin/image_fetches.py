@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from shop_core.model_admins import LongList
 
 from shop_catalog import images
+from shop_catalog.admin.bases import LongList
 from shop_catalog.models import ImageFetch
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from shop_core.model_admins import LongList, ReadOnly, SafeList
+from shop_core.model_admins import ReadOnly, SafeList
 
+from shop_catalog.admin.bases import LongList
 from shop_catalog.models import JobRun, StockMovement
 
 

@@ -390,7 +390,12 @@ class Migration(migrations.Migration):
                         condition=models.Q(("next_try_at__isnull", False)),
                         fields=["next_try_at", "product", "position"],
                         name="shop_catalog_images_to_fetch",
-                    )
+                    ),
+                    models.Index(
+                        condition=models.Q(("fetched_at__isnull", True), ("next_try_at__isnull", True)),
+                        fields=["id"],
+                        name="shop_catalog_images_failed",
+                    ),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("product", "url"), name="shop_catalog_image_address")],
             },

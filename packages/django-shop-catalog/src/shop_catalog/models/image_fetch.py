@@ -56,7 +56,12 @@ class ImageFetch(models.Model):
                 fields=["next_try_at", "product", "position"],
                 condition=Q(next_try_at__isnull=False),
                 name="shop_catalog_images_to_fetch",
-            )
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(next_try_at__isnull=True, fetched_at__isnull=True),
+                name="shop_catalog_images_failed",
+            ),
         ]
 
     def __str__(self) -> str:

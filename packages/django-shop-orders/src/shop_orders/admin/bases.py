@@ -1,11 +1,18 @@
-"""The base of admin classes for rows that belong to orders."""
+"""The bases of admin classes for long lists, and for rows that belong to orders."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpRequest
-from shop_core.model_admins import LongList, ReadOnly
+from django.utils.translation import gettext_lazy as _
+from shop_core import model_admins
+from shop_core.model_admins import ReadOnly
+
+
+class LongList(model_admins.LongList):
+    more_rows_text = _("More than %(count)s. The list ends there: search, or filter, to see others.")
+    more_found_text = _("%(count)s or more were found. The newest of them are listed.")
 
 
 class OrderRecordAdmin(ReadOnly, LongList):

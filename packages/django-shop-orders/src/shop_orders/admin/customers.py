@@ -13,9 +13,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_core.model_admins import LongList, ReadOnly, SafeList
+from shop_core.model_admins import ReadOnly, SafeList
 
 from shop_orders import customers, personal_data
+from shop_orders.admin.bases import LongList
 from shop_orders.models import Address, Cart, CartItem, CartReminder, Customer, Erasure
 
 

@@ -15,12 +15,13 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from shop_core.db.transactions import non_atomic
-from shop_core.model_admins import LongList, ReadOnly
+from shop_core.model_admins import ReadOnly
 from shop_core.money import as_text
 
 from shop_orders import lifecycle
 from shop_orders.admin import exports, states
 from shop_orders.admin.amounts import amount_of
+from shop_orders.admin.bases import LongList
 from shop_orders.admin.forms import StepForm
 from shop_orders.admin.steps import STEPS, Step, possible_steps, take_step, was_taken
 from shop_orders.conf import app_settings
