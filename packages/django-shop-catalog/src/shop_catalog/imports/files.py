@@ -90,7 +90,7 @@ def _limited(rows: Iterable[RawRow], max_rows: int) -> Iterator[RawRow]:
 
 
 def _write_corrections(table: Table, failed: dict[int, str], out: TextIO) -> None:
-    """The failed rows as they stand in the file. Where rows belong together, all rows of their products."""
+    """Write the failed rows with the values of the file. Where several rows make a product, all of its rows."""
     title = _("errors")
     header = [column.header for column in table.columns]
     if header and headers.plain(header[-1]) == headers.plain(title):
