@@ -89,9 +89,10 @@ def test_page_of_the_signals_of_a_package_lists_every_signal():
 
 
 def test_reference_lists_every_check_with_a_text():
-    pattern = r'"(shop_\w+\.[EW]\d{3})"'
-    found = {name for file in ("checks.py", "checks/*.py") for _package, name in names_in_code(file, pattern)}
-    rows = re.findall(r"^\| `(shop_\w+\.[EW]\d{3})` \| \w* \| (\S[^|]*) \|", page("checks"), re.MULTILINE)
+    pattern = r'"(shop_\w+\.[EWI]\d{3})"'
+    files = ("checks.py", "checks/*.py", "contrib/*/checks.py")
+    found = {name for file in files for _package, name in names_in_code(file, pattern)}
+    rows = re.findall(r"^\| `(shop_\w+\.[EWI]\d{3})` \| \w* \| (\S[^|]*) \|", page("checks"), re.MULTILINE)
     assert len(found) > 30
     assert {name for name, _text in rows} == found
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from shop_reference.markdown import escaped, table
 from shop_reference.sources import PACKAGES
 
+FILES = ("checks.py", "checks/*.py", "contrib/*/checks.py")
+
 
 def checks() -> str:
     parts = []
@@ -28,9 +30,9 @@ def checks() -> str:
 
 
 def checks_of(package: str) -> Iterator[tuple[str, str, str, str]]:
-    """Id, level, message and hint of each message in the package's ``checks``, as its source writes them."""
-    home = Path(inspect.getfile(importlib.import_module(f"{package}.checks")))
-    files = sorted(home.parent.glob("*.py")) if home.name == "__init__.py" else [home]
+    """Id, level, message and hint of each message of ``check`` in the package and its apps, as the source has them."""
+    home = Path(inspect.getfile(importlib.import_module(package))).parent
+    files = [path for pattern in FILES for path in sorted(home.glob(pattern))]
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     for function in [node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]:
         names = {

@@ -1,6 +1,7 @@
 import csv
 import io
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -70,6 +71,13 @@ def test_order_page_is_read_only(shopkeeper, place, user):
         assert text in page
     assert 'name="status"' not in page
     assert 'name="total"' not in page
+
+
+def test_buttons_of_an_order_do_not_cover_its_title(shopkeeper, place):
+    """Django 5.2 floats them beside the title, into which a second row of them then runs."""
+    page = shopkeeper.get(reverse("admin:shop_orders_order_change", args=[place().pk])).content.decode()
+    assert "shop_orders/order_admin.css" in page
+    assert "float: none;" in Path(finders.find("shop_orders/order_admin.css")).read_text()
 
 
 def test_order_page_takes_an_order_through_every_step(shopkeeper, place):

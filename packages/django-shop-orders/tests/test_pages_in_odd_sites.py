@@ -9,7 +9,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import clear_url_caches
+from django.urls import clear_url_caches, include, path
 from shop_orders import carts, lifecycle
 from shop_orders.contrib import pages as package
 from shop_orders.contrib.pages import lost_links
@@ -194,3 +194,15 @@ def test_check_says_that_no_page_finds_the_others(settings, urls):
     settings.ROOT_URLCONF = tuple(getattr(prefixed, urls))
     clear_url_caches()
     assert [message.id for message in check_site(None)] == ["shop_orders_pages.W004"]
+
+
+def test_check_says_that_the_site_does_not_include_the_pages(settings):
+    """Every other part of a first set-up may be right then, and each page of the shop is a 404."""
+    settings.ROOT_URLCONF = (path("", lambda request: None),)
+    clear_url_caches()
+    [message] = check_site(None)
+    assert message.id == "shop_orders_pages.I001"
+    assert 'include("shop_orders.contrib.pages.urls")' in message.hint
+    settings.ROOT_URLCONF = (path("a/", include("shop_orders.contrib.pages.urls", namespace="another")),)
+    clear_url_caches()
+    assert check_site(None) == []  # the pages find each other in it

@@ -109,12 +109,17 @@ def _base() -> Iterator[checks.CheckMessage]:
 
 
 def _urls() -> Iterator[checks.CheckMessage]:
-    """Pages that ROOT_URLCONF does not have may be in the URLs of a host."""
-    if not getattr(settings, "ROOT_URLCONF", "") or not _is_included(get_resolver().url_patterns):
+    """Pages that ROOT_URLCONF does not have may be in the URLs of a host, so that is not a warning."""
+    if not getattr(settings, "ROOT_URLCONF", "") or _is_found():
         return
-    try:
-        reverse("shop_orders_pages:cart")
-    except NoReverseMatch:
+    if not _is_included(get_resolver().url_patterns):
+        yield checks.Info(
+            "ROOT_URLCONF does not include the pages of the shop.",
+            hint='Paste into its urlpatterns: path("shop/", include("shop_orders.contrib.pages.urls")). '
+            "Where only the URLs of one host include them, silence this message.",
+            id="shop_orders_pages.I001",
+        )
+    else:
         yield checks.Warning(
             "The pages of the shop are included below a namespace, or below a path with a parameter, so that no page "
             "finds the URL of another.",
@@ -122,6 +127,14 @@ def _urls() -> Iterator[checks.CheckMessage]:
             'include("shop_orders.contrib.pages.urls")).',
             id="shop_orders_pages.W004",
         )
+
+
+def _is_found() -> bool:
+    try:
+        reverse("shop_orders_pages:cart")
+    except NoReverseMatch:
+        return False
+    return True
 
 
 def _is_included(patterns: Iterable[Any]) -> bool:
