@@ -155,14 +155,14 @@ def simulate(session: nox.Session) -> None:
 
 def expect_chromium(session: nox.Session) -> None:
     if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
-        session.error("Chromium is not installed, and without it these tests would all be skipped.")
+        session.error("Chromium is not installed, and without it these tests are all skipped.")
 
 
 @nox.session(python=NEWEST)
 def hosts(session: nox.Session) -> None:
     """Run the stories of tests/hosts on sites of each kind, Wagtail among them, on SQLite and on PostgreSQL.
 
-    One is a guest in headless Chromium; it needs node.
+    One story is a guest in headless Chromium, which needs Node.js.
     """
     expect_chromium(session)
     with session.chdir("example_project/tests/storefront/browser"):

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, models
 
 BATCH = 100_000
-"""About as many rows are written by one statement."""
+"""About the number of rows that one statement writes."""
 
 Shifts = dict[type[models.Model], int]
 """How far the keys of a table's copies are apart: its greatest key."""

@@ -17,8 +17,8 @@ SEEDS = 500
 YEARS = timedelta(days=3 * 365)
 """The copies are spread evenly over this time."""
 OLD = 4
-"""Events, movements and messages are copied for the newest orders, one of this number: a shop deletes older ones, and
-with all of them, two million orders would take 40 GB.
+"""One of this many orders, the newest, also has events, movements and messages. A shop deletes older ones; with all of
+them, two million orders would take 40 GB.
 """
 ADDRESS = {"name": "Test Customer", "line1": "Acacia Court", "city": "Nairobi", "country": "KE"}
 DONE = (("delivered", 80), ("shipped", 10), ("cancelled", 10))

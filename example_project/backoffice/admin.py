@@ -69,7 +69,8 @@ class SalesFilter(admin.SimpleListFilter):
 class CategoryFilter(admin.SimpleListFilter):
     """Orders with a product of a category or of its subcategories, among the newest that match the other filters.
 
-    To look for a category that no order has, all order lines would be read.
+
+    Without this limit, a search for a category that no order has would read all order lines.
     """
 
     title = _("category (of the newest 10,000)")

@@ -31,7 +31,7 @@ class Offer:
 
 
 class Bar(NamedTuple):
-    """The number of reviews with so many stars, and their percentage."""
+    """The number and the percentage of the reviews with this many stars."""
 
     stars: int
     number: int
@@ -73,7 +73,7 @@ def pictures_of(view: ProductPage) -> list[pictures.Picture]:
 
 
 def rating_bars(product_id: int) -> tuple[Bar, ...]:
-    """For five stars down to one."""
+    """The bars of a product's ratings, from five stars down to one."""
     counts = queries.rating_counts(product_id)
     total = sum(counts.values()) or 1
     return tuple(

@@ -28,8 +28,8 @@ register = template.Library()
 for shared in (address_lines, money, percent, plain, price):
     register.filter(shared)
 
-KEPT = 0 if settings.DEBUG else 4096
-"""The number of pieces of a kind that each process keeps as HTML. Cards take about 8 MB."""
+CACHED_PIECES = 0 if settings.DEBUG else 4096
+"""The number of pieces of HTML of each kind that a process caches. Cards take about 8 MB."""
 
 FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
 """How a picture at the top of a page is loaded, and any other."""
@@ -59,7 +59,7 @@ def stars(rating: Decimal | float) -> SafeString:
     return _stars(rating, get_language())
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_PIECES)
 def _stars(rating: Decimal | float, _language: str | None) -> SafeString:
     marks = _marks(round(float(rating) * 2))
     text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
@@ -87,7 +87,7 @@ def rating(average: Decimal, count: int) -> SafeString:
     return _rating(average, count, get_language())
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_PIECES)
 def _rating(average: Decimal, count: int, _language: str | None) -> SafeString:
     text = ngettext("%(count)s review", "%(count)s reviews", count) % {"count": count}
     return format_html(
@@ -100,22 +100,22 @@ def _rating(average: Decimal, count: int, _language: str | None) -> SafeString:
 
 @register.simple_tag
 def facet(facet: Facet) -> SafeString:
-    """The values of an attribute to choose from. As the HTML of a card, theirs is never out of date."""
+    """The values of an attribute to choose from. Cached like ``card``."""
     return _facet(facet, get_language())
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_PIECES)
 def _facet(facet: Facet, _language: str | None) -> SafeString:
     return render_to_string("storefront/parts/facet.html", {"facet": facet})
 
 
 @register.simple_tag
 def rating_bars(bars: tuple[Bar, ...]) -> SafeString:
-    """The number of reviews by stars. As the HTML of a card, it is never out of date."""
+    """The number of reviews by stars. Cached like ``card``."""
     return _rating_bars(bars, get_language())
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_PIECES)
 def _rating_bars(bars: tuple[Bar, ...], _language: str | None) -> SafeString:
     return render_to_string("storefront/parts/rating_bars.html", {"bars": bars})
 
@@ -126,7 +126,7 @@ def card(card: Card, *, eager: bool = False) -> SafeString:
     return _card(card, get_language(), eager)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED_PIECES)
 def _card(card: Card, _language: str | None, eager: bool) -> SafeString:  # noqa: FBT001
     return render_to_string("storefront/parts/card.html", {"card": card, "eager": eager})
 

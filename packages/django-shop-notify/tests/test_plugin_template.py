@@ -112,8 +112,13 @@ def test_kind_is_required_where_nobody_can_be_asked(tmp_path, monkeypatch):
         ),
         *((name, "lower-case letters") for name in ("_acme", "acme_", "acme__chat", "acme.chat")),
         *((name, "of Python") for name in ("class", "match", "import", "json", "email", "string")),
-        *((name, "exists") for name in ("whatsapp", "webhook", "console", "memory", "africastalking", "sms")),
-        *((name, "exists") for name in ("telegram", "whatsapp_cloud")),  # ours, installed or not
+        *(
+            (name, "already the name of a notifier")
+            for name in ("whatsapp", "webhook", "console", "memory", "africastalking", "sms")
+        ),
+        *(
+            (name, "already the name of a notifier") for name in ("telegram", "whatsapp_cloud")
+        ),  # ours, installed or not
         *((name, "key of recipients") for name in ("key", "name", "language")),
         ("shop_notify_acme", "provider's name only"),
         ("a" * 31, "at most 30"),

@@ -1,4 +1,4 @@
-"""Addresses with other letters than a-z before the @, by a real server with and without SMTPUTF8 (RFC 6531)."""
+"""Addresses with letters other than a-z before the @, by a real server with and without SMTPUTF8 (RFC 6531)."""
 
 from __future__ import annotations
 

@@ -191,9 +191,9 @@ def test_stop_is_not_confirmed_by_default(sms, gateway):
 
 
 @pytest.mark.django_db
-def test_stop_that_cannot_be_honoured_is_logged(sms, caplog):
+def test_stop_without_a_phone_number_is_logged(sms, caplog):
     assert incoming("STOP", **{"from": "0711000001"}).status_code == 200
-    assert "STOP of a sender that is no phone number" in caplog.text
+    assert "STOP from a sender that is not a phone number" in caplog.text
 
 
 @pytest.mark.django_db

@@ -48,7 +48,7 @@ def identity_problem(address: str) -> str:
 
 
 def supports_utf8(mailer: str = "default") -> bool:
-    """Whether mail can be sent to addresses with other letters than a-z before the @ (RFC 6531).
+    """Whether mail can be sent to addresses with letters other than a-z before the @ (RFC 6531).
 
     The class of the mail backend says so: ``supports_utf8_local_parts = True``. Django's console, file, memory and
     dummy backends send nothing, so they take any address. ``mailer`` is an alias of ``MAILERS``, where that is set.

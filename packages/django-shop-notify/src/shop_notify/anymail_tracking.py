@@ -30,12 +30,12 @@ STATES: Mapping[str, str] = {
     "failed": "failed",
 }
 _KIND_KEYS = frozenset({"event", "type", "bouncetype", "bounce_type", "severity"})
-_PASSING = ("soft", "transient", "undetermined", "temporary", "blocked")
-_SPARKPOST_PASSING = frozenset({"20", "21", "22", "23", "40", "70"})
-MOST_DEPTH = 4
+_TEMPORARY = ("soft", "transient", "undetermined", "temporary", "blocked")
+_SPARKPOST_TEMPORARY = frozenset({"20", "21", "22", "23", "40", "70"})
+MAX_DEPTH = 4
 _STATUS = re.compile(r"(?<![\d.])[245]\.\d{1,3}\.\d{1,3}(?!\.?\d)")
 _OF_ADDRESS = re.compile(r"5\.1\.(?:[0-3]|6|10)|5\.2\.1|5\.0\.0")
-"""Codes about the address itself (RFC 3463, RFC 7505), and the one that names no reason."""
+"""Codes about the address itself (RFC 3463, RFC 7505), and the one that gives no reason."""
 SUPPRESS: Mapping[str, str] = {"bounced": "bounce", "complained": "complaint", "unsubscribed": "stop"}
 
 
@@ -64,17 +64,17 @@ def apply_event(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG
 def _reason(event: Any) -> str:
     """The reason to suppress the address, empty for none.
 
-    Providers also report as bounced what is over tomorrow, such as a holiday reply or a full mailbox, and what is not
-    about the recipient, such as a blocked sender.
+    Providers also report temporary problems as bounces, such as a holiday reply or a full mailbox, and problems of the
+    sender, such as a block.
     """
     reason = SUPPRESS.get(event.event_type, "")
-    return "" if reason == "bounce" and _is_passing(event) else reason
+    return "" if reason == "bounce" and _is_temporary(event) else reason
 
 
-def _is_passing(event: Any) -> bool:
+def _is_temporary(event: Any) -> bool:
     if event.reject_reason not in {None, "", "invalid", "bounced"}:
         return True
-    if any(word in kind.lower() for kind in _kinds(event.esp_event) for word in _PASSING):
+    if any(word in kind.lower() for kind in _kinds(event.esp_event) for word in _TEMPORARY):
         return True
     code = _STATUS.search(f"{event.mta_response or ''} {event.description or ''}")
     return code is not None and _OF_ADDRESS.fullmatch(code[0]) is None
@@ -82,12 +82,12 @@ def _is_passing(event: Any) -> bool:
 
 def _kinds(value: Any, depth: int = 0) -> Iterator[str]:
     """The texts by which a provider names the kind of a bounce in its own event."""
-    if not isinstance(value, Mapping) or depth == MOST_DEPTH:
+    if not isinstance(value, Mapping) or depth == MAX_DEPTH:
         return
     for name, item in value.items():
         if isinstance(item, str) and str(name).lower() in _KIND_KEYS:
             yield item
-        elif (name, item) == ("hard_bounce", False) or (name == "bounce_class" and str(item) in _SPARKPOST_PASSING):
+        elif (name, item) == ("hard_bounce", False) or (name == "bounce_class" and str(item) in _SPARKPOST_TEMPORARY):
             yield "soft"  # Mailjet and SparkPost
         else:
             yield from _kinds(item, depth + 1)

@@ -21,16 +21,16 @@ EXAMPLES: tuple[str, ...] = (
     gettext_noop("This is not a phone number in E.164 form, such as +254711000001."),
     gettext_noop("A webhook secret must be “whsec_” and at least 24 random bytes in base64."),
 )
-"""Sentences of ours with example values, which stay readable: they tell what to write."""
+"""Our own sentences with example values, which are not masked."""
 
 
 def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) -> str:
     """The text with secrets, e-mail addresses and phone numbers made unreadable, cut to ``limit``.
 
-    The examples in our own sentences stay.
+    Examples in our own sentences are not masked.
     """
     whole = str(text)[: limit * 4].replace("\0", "").encode("utf-8", "replace").decode()
-    # The parts at odd places are our own sentences.
+    # The parts at odd indexes are our own sentences.
     parts = re.split(f"({'|'.join(re.escape(gettext(sentence)) for sentence in EXAMPLES)})", whole)
     secrets = tuple(secrets)
     return "".join(part if place % 2 else _masked(part, secrets) for place, part in enumerate(parts))[:limit]

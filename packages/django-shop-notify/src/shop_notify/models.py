@@ -368,7 +368,7 @@ class SetupProblem(models.Model):
 
 
 class AccountBalance(models.Model):
-    """What was left in the account of an alias when its provider was last asked."""
+    """The last known balance of an alias's account at its provider."""
 
     alias = models.CharField(max_length=50, unique=True)
     amount = models.DecimalField(max_digits=16, decimal_places=4)

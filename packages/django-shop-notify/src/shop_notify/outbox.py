@@ -23,7 +23,7 @@ def put(notifications: Sequence[Notification], *, counts: bool = False) -> int |
     """Insert unsaved notifications and wake the queue after commit.
 
     Each is inserted once, however often it is put: event id, event, alias and address are unique together. With
-    ``counts`` it returns how many were not there yet.
+    ``counts`` it returns the number of new ones.
     """
     if notifications:
         Notification.objects.bulk_create(notifications, ignore_conflicts=True)
@@ -36,7 +36,8 @@ def put(notifications: Sequence[Notification], *, counts: bool = False) -> int |
 def retry(notification: Notification) -> None:
     """Retry a message that was given up or refused, or whose outcome is unknown, on request of staff.
 
-    A message that waits because the provider refused the notifier's set-up is tried now, with all that wait for that.
+    A message that waits because the provider refused the notifier's set-up is tried now, with all others that wait
+    for the same reason.
 
     Raises:
         NotRetryable: it is in another state, or has secret values.

@@ -103,7 +103,7 @@ def _is_to(person: Person) -> Q:
     """By key or e-mail address, not by phone: a person's phone numbers are not verified."""
     found = Q(recipient_key__in=_keys(person))
     for spelling in _spellings(Notification.objects.all(), person):
-        found |= Q(address__iexact=spelling, address=spelling)  # by the index, and only that spelling
+        found |= Q(address__iexact=spelling, address=spelling)  # the first uses the index, the second is exact
     return found
 
 
@@ -120,9 +120,10 @@ def _emails(person: Person) -> list[str]:
 
 
 def _spellings(rows: QuerySet[Any], person: Person) -> list[str]:
-    """The person's e-mail addresses as these rows have them: in other letter case, or with the domain in letters.
+    """The person's e-mail addresses as these rows spell them: in another letter case, or with the domain in letters.
 
-    The database finds more, such as an i without a dot (U+0131) for an i: ``comparable`` decides.
+    The database also matches addresses that differ, such as an i without a dot (U+0131) for an i. ``comparable``
+    removes them.
     """
     wanted = {comparable(email) for email in _emails(person)}
     tried = Q()

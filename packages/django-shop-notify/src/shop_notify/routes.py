@@ -58,8 +58,8 @@ class Route:
     event_id: str = ""
     """For a signal without ``event_id``: dotted path of ``(sender, **kwargs) -> text``.
 
-    If it is missing or returns nothing, the id of the signal counts. Without any, a signal that is sent twice becomes
-    two messages.
+    If it is missing or returns nothing, the signal's own ``event_id`` is used. Without one, a signal that is sent
+    twice becomes two messages.
     """
     reference: str = "order.number"
     """Payload key whose value is stored with the notification, so that it can be found."""
@@ -140,7 +140,7 @@ _RIGHT: Mapping[str, Callable[[Any], bool]] = {
     "expires_after_minutes": lambda value: value is None or _is_number(value),
     "fallback": _is_fallback,
 }
-"""What the columns and the delivery can use: ``{key of a route: whether a value is right}``."""
+"""The checks of a route's values: ``{key of a route: whether a value is valid}``."""
 
 
 def connect() -> None:
@@ -256,7 +256,7 @@ def _put(planned: Sequence[Notification], sender: Any, *, counts: bool) -> int |
 
 @contextmanager
 def _savepoints(sender: Any) -> Iterator[None]:
-    """A savepoint in the transaction of the sender and in that of the outbox, as far as there are any.
+    """A savepoint in the transaction of the sender and in that of the outbox, if they have one.
 
     A statement that fails inside it does not end the transaction.
     """

@@ -29,12 +29,12 @@ def count_segments(text: str) -> Segments:
     return Segments("UCS-2", sum(sizes), _parts(sizes, single=70, each=67))
 
 
-def cut_to_segments(text: str, most: int) -> str:
-    """The longest beginning of a text that needs at most so many segments."""
+def cut_to_segments(text: str, limit: int) -> str:
+    """The longest beginning of a text that needs at most ``limit`` segments."""
     shortest, longest = 0, len(text)
     while shortest < longest:
         middle = (shortest + longest + 1) // 2
-        if count_segments(text[:middle]).parts <= most:
+        if count_segments(text[:middle]).parts <= limit:
             shortest = middle
         else:
             longest = middle - 1

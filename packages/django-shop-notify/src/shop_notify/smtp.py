@@ -1,4 +1,4 @@
-"""Django's SMTP backend, which also sends to addresses with other letters than a-z before the @.
+"""Django's SMTP backend, which also sends to addresses with letters other than a-z before the @.
 
     MAILERS = {"default": {"BACKEND": "shop_notify.smtp.EmailBackend", "OPTIONS": {...}}}  # Django 6.1
     EMAIL_BACKEND = "shop_notify.smtp.EmailBackend"  # older versions
@@ -79,7 +79,7 @@ class _Utf8Connection:
         self.connection.ehlo_or_helo_if_needed()
         if not self.connection.has_extn("smtputf8"):
             raise smtplib.SMTPNotSupportedError(
-                _("The mail server does not accept addresses with other letters than a-z before the @ (SMTPUTF8).")
+                _("The mail server does not accept addresses with letters other than a-z before the @ (SMTPUTF8).")
             )
         for word, local_part in self.words.items():
             sender = sender.replace(word, local_part)

@@ -34,7 +34,7 @@ def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpR
     except UnknownNotifier:
         raise Http404 from None
     except Busy:
-        # The provider calls again. What is recorded already changes nothing then.
+        # The provider repeats the call. Reports that are already recorded are ignored then.
         return HttpResponse(status=503, headers={"Retry-After": "5"})
     except ReportRefused:
         logger.warning("A delivery report for %s was refused", alias)
@@ -49,7 +49,7 @@ def _is_at_most(length: str, limit: int) -> bool:
 def _read_at_most(request: HttpRequest, limit: int) -> bool:
     """Read a body that is sent in chunks, without a length, into the request, unless it is longer than the limit.
 
-    Django's ``request.body`` would read all of it into memory. What is set here is what it sets.
+    ``request.body`` would read all of it into memory. It returns ``_body`` if that is set.
     """
     body = request.read(limit + 1)
     request._body = body  # noqa: SLF001

@@ -39,7 +39,7 @@ def validate(email: str) -> None:
 
 
 class EmailField(forms.EmailField):
-    """Accepts the addresses that mail can be sent to. Django's field refuses other letters than a-z before the @."""
+    """Accepts the addresses that mail can be sent to. Django's field refuses letters other than a-z before the @."""
 
     default_validators = [validate]
 

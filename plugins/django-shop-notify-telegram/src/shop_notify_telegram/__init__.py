@@ -22,7 +22,7 @@ __all__ = ["TelegramNotifier"]
 
 
 class TelegramNotifier(Notifier):
-    """Sends text to the chat id in the recipient's ``telegram`` key. ``base_url`` points it at another server."""
+    """Sends text to the chat id in the recipient's ``telegram`` key. ``base_url`` is the URL of another server."""
 
     channel = "telegram"
     max_text = 4096
@@ -52,11 +52,11 @@ class TelegramNotifier(Notifier):
         if response.is_success:
             raise UnknownOutcome("The response could not be read.", provider_code=str(response.status))
         if response.status == 404:
-            raise SetupFailure("HTTP 404 without an answer of Telegram's: base_url is wrong.", provider_code="404")
+            raise SetupFailure("HTTP 404, and not from Telegram: correct base_url.", provider_code="404")
         raise response.failure()
 
     def _failure(self, response: http.Response, content: dict[str, Any]) -> Exception:
-        """The failure that Telegram's own answer means."""
+        """The failure for an error that Telegram itself reports."""
         code, description = content.get("error_code"), content.get("description")
         status = code if response.is_success and type(code) is int else response.status
         text = description if isinstance(description, str) else f"HTTP {status}"
@@ -64,7 +64,7 @@ class TelegramNotifier(Notifier):
             return TemporaryFailure(text, provider_code=str(status), retry_after=_wait(response, content))
         if status in {401, 404}:  # for a token that is wrong, and one that is malformed
             return SetupFailure(text, provider_code=str(status))
-        # 403: the user has blocked the bot. One who has never sent it a message may do so tomorrow.
+        # 403: the user has blocked the bot, or has never written to it, which may change and so does not suppress.
         has_refused = status == 403 and "initiate conversation" not in text
         return PermanentFailure(text, provider_code=str(status), suppress="stop" if has_refused else "")
 
@@ -84,7 +84,7 @@ def _message_id(content: dict[str, Any]) -> int | None:
 
 
 def _wait(response: http.Response, content: dict[str, Any]) -> float | None:
-    """Seconds to wait: Telegram names them in its answer, a proxy in the header."""
+    """Seconds to wait: Telegram gives them in the body, a proxy in the header."""
     parameters = content.get("parameters")
     named = parameters.get("retry_after") if isinstance(parameters, dict) else None
     if isinstance(named, int | float | str) and (seconds := http.retry_after_seconds(str(named))) is not None:

@@ -28,7 +28,8 @@ class WhatsAppCloudNotifier(SmsNotifier):
     """Sends approved templates, and free text if ``free_text`` is true, by Meta's WhatsApp Cloud API.
 
     ``templates`` maps events to templates. An event without one is sent as text, which WhatsApp delivers only within
-    24 hours of the person's last message; without ``free_text`` it is refused. ``base_url`` names another server.
+    24 hours of the person's last message; without ``free_text`` it is refused. ``base_url`` is the URL of another
+    server, for tests.
     """
 
     channel = "whatsapp"
@@ -59,13 +60,13 @@ class WhatsAppCloudNotifier(SmsNotifier):
             ("verify_token", verify_token, "a random text that you also enter under WhatsApp → Configuration"),
         ):
             if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
-                raise ValueError(f"“{name}” is required, without blanks and line breaks ({where}).")
+                raise ValueError(f"“{name}” is required, without spaces and line breaks ({where}).")
         if not re.fullmatch(r"[0-9]{1,32}", str(phone_number_id)):
             raise ValueError("“phone_number_id” is the number's id in WhatsApp → API Setup, not the number itself.")
         if not re.fullmatch(r"v[0-9]{1,3}\.[0-9]{1,2}", api_version):
             raise ValueError("“api_version” is a version of the Graph API, such as v23.0.")
         if not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w./-]*)?", base_url):
-            raise ValueError("“base_url” begins with https:// and names a server.")
+            raise ValueError("“base_url” must be a URL that begins with https:// (or http:// for tests).")
         self._free_text, self._phone_number_id = free_text, str(phone_number_id)
         self._templates = {event: Template.from_option(event, option) for event, option in (templates or {}).items()}
         self._access_token, self._app_secret, self._verify_token = access_token, app_secret, verify_token
@@ -80,7 +81,7 @@ class WhatsAppCloudNotifier(SmsNotifier):
         }
         headers = {"Authorization": f"Bearer {self._access_token}"}
         response = http.request("POST", self._url, json=body, headers=headers, seconds=self.timeout_seconds)
-        # Meta repeats a malformed token in its error.
+        # Meta's error contains a malformed token in full.
         content = _json_object(response.body.replace(self._access_token.encode(), b"***"))
         if response.is_success and (accepted := _accepted(content)):
             return Receipt(provider_id=accepted[0], provider_code=accepted[1], response=content)
@@ -88,7 +89,7 @@ class WhatsAppCloudNotifier(SmsNotifier):
         raise failure_of(response.status, content, retry_after=wait)
 
     def answer_challenge(self, request: HttpRequest) -> HttpResponse | None:
-        return reports.answer(request, self._verify_token)
+        return reports.verification_response(request, self._verify_token)
 
     def read_report(self, request: HttpRequest) -> Iterable[Report]:
         reports.check_signature(request, self._app_secret)

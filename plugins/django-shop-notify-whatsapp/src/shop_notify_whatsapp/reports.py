@@ -16,7 +16,7 @@ from shop_notify.notifiers import Report, ReportRefused
 
 from shop_notify_whatsapp.errors import describe
 
-__all__ = ["answer", "check_signature", "reports_in"]
+__all__ = ["check_signature", "reports_in", "verification_response"]
 
 ID = re.compile(r"[!-~]{1,500}")
 STATES: Mapping[str, str] = {
@@ -28,8 +28,8 @@ STATES: Mapping[str, str] = {
 }
 
 
-def answer(request: HttpRequest, verify_token: str) -> HttpResponse | None:
-    """Return Meta's random text to it, if it knows the verify token."""
+def verification_response(request: HttpRequest, verify_token: str) -> HttpResponse | None:
+    """The response to Meta's verification of the URL: its challenge. None if the verify token is wrong."""
     given = request.GET.get("hub.verify_token", "")
     if request.method != "GET" or request.GET.get("hub.mode") != "subscribe":
         return None

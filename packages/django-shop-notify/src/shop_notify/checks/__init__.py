@@ -81,8 +81,8 @@ def check_failed_routes(
         Warning(
             f"A message of the event “{row.event}” was not written at "
             f"{row.failed_at.isoformat(timespec='minutes')}: {row.last_error}",
-            hint="Mend the functions that its routes name in “context”, “event_id” and “to”, or “address_of” of its "
-            "notifiers. The log has the trace.",
+            hint="Correct the functions that its routes name in “context”, “event_id” and “to”, or “address_of” of "
+            "its notifiers. The log has the trace.",
             id="shop_notify.W016",
         )
         for row in RouteFailure.objects.filter(failed_at__gte=timezone.now() - timedelta(days=1)).order_by("event")

@@ -38,7 +38,7 @@ def check_notifiers() -> Iterator[CheckMessage]:
 
 
 def _names() -> Iterator[CheckMessage]:
-    """Two distributions with one name of an entry point: which notifier sends would be left to chance."""
+    """Two distributions with the same name of an entry point: which notifier sends would be arbitrary."""
     for name, points in registry.offered().items():
         if len({registry.distribution_of(point) for point in points}) > 1:
             found = dict.fromkeys(f"{registry.distribution_of(point)} ({point.value})" for point in points)

@@ -24,7 +24,7 @@ MOST = Decimal(10) ** 11
 
 @outside_transaction(AccountBalance)
 def check_balances() -> int:
-    """Ask the provider of every notifier with ``low_balance`` what is left, and store it. Returns how many it asked.
+    """Fetch and store the balance of every notifier with ``low_balance``. Returns the number of notifiers.
 
     Raises:
         CalledInTransaction: it runs in a transaction, which would wait for the network.
@@ -53,15 +53,15 @@ def check_balances() -> int:
 
 
 def _checked(balance: Balance | None) -> Balance | None:
-    """What a notifier has returned, if it can be compared and stored.
+    """The balance that a notifier returned, with a currency that fits its column.
 
     Raises:
-        ValueError, TypeError: it cannot.
+        ValueError, TypeError: it cannot be compared or stored.
     """
     if balance is None:
         return None
     if not isinstance(balance.amount, Decimal) or not balance.amount.is_finite():
-        raise ValueError("not an amount")
+        raise ValueError("The amount must be a finite Decimal.")
     return replace(balance, currency=storable_text(balance.currency)[:3])
 
 

@@ -51,7 +51,7 @@ def _fallback_of(row: Notification) -> Notification:
 
 
 def _lifetime(alias: str) -> timedelta | None:
-    """How long a message of this alias is useful. Without a usable notifier, it waits as others of the alias do."""
+    """How long a message of this alias is useful. None if its notifier cannot be imported: then the message waits."""
     try:
         return registry.notifier_class(alias).expires_after
     except UnknownNotifier:

@@ -1,4 +1,4 @@
-"""SMS limits: messages that cost money are counted in the database, against SMS pumping."""
+"""SMS limits: messages that cost money are counted in the database, to stop SMS pumping."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ from shop_notify.storable import storable_text, stored_id
 
 logger = logging.getLogger(__name__)
 
-TOGETHER = 100
-"""As many reports of a call are recorded in one commit: a provider may send a thousand at once."""
+BATCH = 100
+"""The number of reports that are recorded in one transaction: a provider may send a thousand in one call."""
 _SIGNALS: Mapping[str, Signal] = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
 
 
@@ -55,21 +55,21 @@ def receive_reports(alias: str, reports: Iterable[Report]) -> int:
     """
     received = [replace(report, address=storable_text(report.address)) for report in reports]
     for report in received:
-        # Each commits by itself, so that two calls never wait for each other's addresses.
+        # Each in a transaction of its own, so that two calls cannot deadlock on each other's addresses.
         _receive_wish(alias, report)
-    # In one order, so that two calls do not wait for each other. The reports of one message keep theirs.
+    # Sorted, so that two calls lock messages in the same order. Reports of one message keep their order.
     of_messages = sorted(
         (report for report in received if report.provider_id and not report.wish),
         key=lambda report: str(report.provider_id),
     )
-    parts = (of_messages[start : start + TOGETHER] for start in range(0, len(of_messages), TOGETHER))
-    return sum(_receive_together(alias, part) for part in parts)
+    batches = (of_messages[start : start + BATCH] for start in range(0, len(of_messages), BATCH))
+    return sum(_receive_batch(alias, batch) for batch in batches)
 
 
 def _receive_wish(alias: str, report: Report) -> None:
     """Suppress or permit the address, if the report says so."""
     if not report.suppress and not report.wish:
-        return  # also of an alias that is not in the settings any more
+        return  # before the alias is looked up: it may have been removed from the settings
     channel = registry.notifier_class(alias).channel
     if report.suppress and report.address:
         suppressions.suppress(channel, report.address, reason=report.suppress)
@@ -79,7 +79,7 @@ def _receive_wish(alias: str, report: Report) -> None:
 
 @in_transaction(DeliveryReport)
 def _record_wish(alias: str, channel: str, report: Report) -> None:
-    """Record a wish, and confirm it once if it is a STOP of somebody who got messages until now."""
+    """Record a wish. Confirm it if it is the STOP of a person who got messages until now."""
     was_suppressed = bool(suppressions.suppressed(channel, [report.address]))
     wishes.record_wish(alias, channel, report.address, wish=report.wish, message_id=report.provider_id, at=report.at)
     is_suppressed = bool(suppressions.suppressed(channel, [report.address]))
@@ -95,15 +95,15 @@ def _confirms_stop(alias: str) -> bool:
 
 
 @in_transaction(Notification)
-def _receive_together(alias: str, reports: Sequence[Report]) -> int:
-    """Store and apply some reports. Locks their messages first, as everything does that changes both."""
+def _receive_batch(alias: str, reports: Sequence[Report]) -> int:
+    """Store and apply some reports. Locks their messages first, as all code does that changes both."""
     ids = [stored_id(report.provider_id, 200) for report in reports]
     rows = {row.provider_id: row for row in _locked(alias, ids)}
     return sum(_store_and_apply(alias, key, report, rows) for key, report in zip(ids, reports, strict=True))
 
 
 def _locked(alias: str, provider_ids: Iterable[str]) -> Iterable[Notification]:
-    """The messages with these ids, locked in the order of their keys. Of several with one id, the first counts."""
+    """The messages with these ids, locked in the order of their keys. If several have one id, the first is used."""
     rows = Notification.objects.filter(alias=alias, provider_id__in={*provider_ids})
     return [*rows.order_by("pk").select_for_update()][::-1]
 

@@ -208,7 +208,7 @@ def message_of(
         TemporaryFailure: it does not render. A later attempt succeeds if the template has been repaired by then.
     """
     try:
-        content = _sent_before(row) or renderer.render(row, max_text=notifier.max_text, secrets=secrets)
+        content = _content_of_earlier_attempt(row) or renderer.render(row, max_text=notifier.max_text, secrets=secrets)
     except Exception as error:
         raise TemporaryFailure(f"{type(error).__name__}: {error}", provider_code="template") from error
     return Message(
@@ -226,8 +226,8 @@ def message_of(
     )
 
 
-def _sent_before(row: Notification) -> Content | None:
-    """What an earlier attempt has sent, so that a provider which drops a repeated ``id`` sees the same message again.
+def _content_of_earlier_attempt(row: Notification) -> Content | None:
+    """The content that an earlier attempt sent: a provider that ignores a repeated ``id`` expects the same content.
 
     None at the first attempt, after a retry by staff, and for a text with secrets, which is stored masked.
     """

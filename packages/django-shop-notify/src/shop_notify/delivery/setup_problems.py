@@ -24,7 +24,7 @@ PAUSE = timedelta(minutes=5)
 LET_OTHERS_PASS = timedelta(minutes=1)
 """The refused message is tried this much later than the others: the provider may refuse only this one."""
 MOST_REFUSALS = 3
-"""A message with which this many problems began is given up: each time, the provider accepted others afterwards."""
+"""A message that started this many problems is given up: each time, the provider accepted others afterwards."""
 ALARM_AGAIN_AFTER = timedelta(hours=1)
 
 
@@ -111,7 +111,7 @@ def skip_for_fallbacks(now: datetime) -> None:
     waiting = Notification.objects.filter(state=State.QUEUED, alias__in=paused).exclude(fallback={})
     needed = waiting.only("created_at", "fallback", "recipient_key", "group", "alias")
     rows = [row for row in needed.iterator() if row.falls_back_before(now)]
-    # A worker skips the muted ones without a fallback.
+    # A muted message gets no fallback: a worker skips it.
     muted = preferences.muted(row.recipient_key for row in rows if row.group)
     due = [row.pk for row in rows if (row.recipient_key, row.group, row.alias) not in muted]
     text = _("The provider refuses the set-up of the notifier, so the fallback is sent.")

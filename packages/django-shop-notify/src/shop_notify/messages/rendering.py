@@ -127,9 +127,9 @@ def values_of(notification: Notification) -> dict[str, Any]:
 
 
 def languages(language: str) -> list[str]:
-    """Codes of a language to search for, the most specific first. The last is empty: the root folder, in English.
+    """The language codes to search, the most specific first. The last is empty: the root folder, in English.
 
-    Both ``pt_BR`` and ``pt-br`` name one language. ``zh-cn`` is followed by ``zh-hans``, as in Django.
+    ``pt_BR`` and ``pt-br`` are the same language. ``zh-cn`` is followed by ``zh-hans``, as in Django.
     """
     chain: dict[str, None] = {}
     for name in (language, settings.LANGUAGE_CODE):
@@ -143,17 +143,17 @@ def languages(language: str) -> list[str]:
 
 
 def code_of(language: str) -> str:
-    """The code by which languages are compared: ``pt-br`` for ``pt_BR``."""
+    """The code in the form in which codes are compared: ``pt-br`` for ``pt_BR``."""
     return language.lower().replace("_", "-")
 
 
 def _folders(code: str) -> tuple[str, ...]:
-    """The folder of a language's files. With a region it may be named as its locale is: ``pt-br`` or ``pt_BR``."""
+    """The names that a language's folder may have: with a region, the code or the locale (``pt-br``, ``pt_BR``)."""
     return (code, translation.to_locale(code)) if "-" in code else (code,)
 
 
 def _activated(language: str) -> str:
-    """The language of ``LANGUAGES`` that is nearest; the language itself if none is near."""
+    """The closest language in ``LANGUAGES``, or else the given one."""
     try:
         return translation.get_supported_language_variant(code_of(language))
     except LookupError:

@@ -53,8 +53,8 @@ class AfricasTalkingNotifier(SmsNotifier):
 
     ``report_secret`` is the last part of the delivery-report URL, since the gateway signs nothing.
     With ``repeat_unknown`` a message whose outcome is unknown is sent once more. With ``low_balance``, an amount in
-    the currency of the account, staff are alarmed when less is left. With ``confirm_stop`` one who sends STOP gets
-    one reply.
+    the currency of the account, staff are alarmed when less is left. With ``confirm_stop`` a person who sends
+    STOP gets one reply.
     """
 
     extra = "django-shop-notify[africastalking]"
@@ -99,7 +99,7 @@ class AfricasTalkingNotifier(SmsNotifier):
         return read_response(response.status, response.text, response.retry_after, text=text)
 
     def fetch_balance(self) -> Balance:
-        """What is left in the account: https://developers.africastalking.com/docs/application."""
+        """The balance of the account: https://developers.africastalking.com/docs/application."""
         response = self._account.fetch_application_data()
         if not 200 <= response.status < 300:
             raise failure_for(response.status, response.text[:200], retry_after=response.retry_after)
@@ -132,11 +132,11 @@ class AfricasTalkingNotifier(SmsNotifier):
         ]
 
     def _read_incoming(self, data: Mapping[str, str]) -> list[Report]:
-        """A message that somebody has sent to the short code: their wish, or nothing that concerns delivery."""
+        """A message that somebody has sent to the short code: their wish; nothing for any other text."""
         wish = self.wish_in(data["text"], names=[self.sender or "", data.get("to", "")])
         phone = _phone(data["from"])
         if wish and not is_phone(phone):
-            logger.warning("%s of a sender that is no phone number cannot be honoured", wish.upper())
+            logger.warning("%s from a sender that is not a phone number is ignored", wish.upper())
         if not wish or not is_phone(phone):
             return []
         return [
@@ -152,7 +152,7 @@ class AfricasTalkingNotifier(SmsNotifier):
 
 
 def _phone(text: str) -> str:
-    """The phone number with its plus sign, which a form that does not encode it turns into a space."""
+    """The phone number as a plus sign and digits. A form that does not encode the plus sign turns it into a space."""
     return "+" + re.sub(r"[\s().+-]", "", text)
 
 
@@ -258,7 +258,7 @@ def _amount(value: Decimal | int | str | None) -> Decimal | None:
 
 
 def _read_cost(text: str) -> tuple[str, Decimal | None]:
-    """Currency and amount of a cost such as ``KES 0.8000``; nothing if it is no such text."""
+    """Currency and amount of a cost such as ``KES 0.8000``; an empty text and None if it is not one."""
     currency, _space, amount = text.partition(" ")
     if not re.fullmatch("[A-Za-z]{3}", currency) or not _AMOUNT.fullmatch(amount):
         return "", None

@@ -132,7 +132,7 @@ def _read(response: requests.Response, until: float) -> bytes:
 
 
 class SmsClient(_Transport, SMSService):
-    """``SMSService`` for one account; ``base_url`` points it at a host other than Africa's Talking's."""
+    """``SMSService`` for one account; ``base_url`` selects another host, for tests."""
 
     def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
         self._own_url = base_url.rstrip("/")

@@ -33,7 +33,7 @@ class Message:
     context: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """When the event was put into the outbox: the same at every attempt."""
+    """When the message was put into the outbox; the same at every attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """What is left in the account at the provider."""
+    """The balance of the account at the provider."""
 
     amount: Decimal
     currency: str
@@ -118,7 +118,7 @@ class Notifier:
     """What must be installed besides the notifier's own package, such as ``django-shop-notify[africastalking]``."""
 
     low_balance: Decimal | None = None
-    """Staff are alarmed if the balance of the account is below this amount. None: it is not asked for."""
+    """Staff are alarmed if the balance of the account is below this amount. None: the balance is not fetched."""
 
     confirms_stop: bool = False
     """A person who sends STOP gets one message that confirms it, the event ``stop_confirmed``."""
@@ -137,7 +137,7 @@ class Notifier:
 
     @classmethod
     def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
-        """The address of this recipient, empty if there is none. ``options`` are the OPTIONS, and ``alias``."""
+        """The address of this recipient, empty if there is none. ``options`` are the OPTIONS and ``alias``."""
         return str(recipient.get(cls.address_field or cls.channel) or "")
 
     def cut(self, text: str) -> str:
@@ -163,11 +163,11 @@ class Notifier:
         raise NotImplementedError
 
     def fetch_balance(self) -> Balance | None:
-        """What is left in the account, asked of the provider; None if it has no balance. Nothing changes there.
+        """Fetch the balance of the account; None if it has none. Changes nothing at the provider.
 
         Raises:
             SetupFailure: the provider refuses the key.
-            TemporaryFailure, UnknownOutcome: it gives no answer that can be read.
+            TemporaryFailure, UnknownOutcome: there is no response that can be read.
         """
         return None
 

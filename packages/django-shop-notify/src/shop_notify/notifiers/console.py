@@ -12,8 +12,8 @@ from shop_notify.notifiers.base import Message, Notifier, Receipt
 class ConsoleNotifier(Notifier):
     """Writes each message to standard output, with the address that the notifier of this alias would use.
 
-    It is the phone for the alias ``sms`` and otherwise the e-mail address, or that in the recipient's
-    ``address_field``.
+    That is the recipient's value of ``address_field`` if this option is set, the phone for the alias ``sms``, and
+    otherwise the e-mail address.
     """
 
     channel = "console"

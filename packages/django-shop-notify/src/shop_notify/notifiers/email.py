@@ -37,11 +37,9 @@ from shop_notify.notifiers.http import failure_for
 SETUP_CODES = frozenset({530, 534, 535, 538})
 """The server requires a log-in, another way to log in, other credentials or encryption (RFC 4954, section 6)."""
 TOO_LARGE = 552
-"""The only refusal at MAIL FROM that is about the message, whose size is sent with it (RFC 1870). Others are about the
-sender.
-"""
+"""The message is too large (RFC 1870). Every other permanent refusal of MAIL FROM is about the sender."""
 _SENDER_REFUSED = re.compile(r"5\.1\.[78]\b|.*\bsender address rejected\b", re.IGNORECASE | re.DOTALL)
-"""What a server says to RCPT if it refuses the sender: the codes of RFC 3463, and Postfix's words."""
+"""A reply to RCPT TO that refuses the sender: the codes of RFC 3463, and the words of Postfix."""
 _NO_SUCH_ADDRESS = re.compile(r"5\.1\.(?:1|10)\b")
 """No such mailbox (RFC 3463), or a domain that takes no mail (RFC 7505)."""
 
@@ -100,18 +98,19 @@ class EmailNotifier(Notifier):
         """Refuse a sender or reply address that the mail backend would refuse in every message.
 
         Raises:
-            SetupFailure: it has a line break, or other letters than a-z before the @.
+            SetupFailure: it has a line break, or letters other than a-z before the @.
         """
         local_part = parseaddr(address)[1].rpartition("@")[0]
         if not local_part.isascii() and not supports_utf8(self.mailer or "default"):
-            text = _("The mail backend cannot send from %(address)s: before the @ are other letters than a-z.")
+            text = _("The mail backend cannot send from %(address)s: it has letters other than a-z before the @.")
             raise SetupFailure(text % {"address": address}, provider_code="sender")
         if "\n" in address or "\r" in address:
-            raise SetupFailure(_("The address of the sender has a line break."), provider_code="sender")
+            raise SetupFailure(_("The sender or reply address has a line break."), provider_code="sender")
 
 
 def _named(name: str, address: str) -> str:
-    """``"Müller, Ann" <ann@example.org>``: quoted, so that no comma or bracket of the name means another address.
+    """``"Müller, Ann" <ann@example.org>``: quoted, so that a comma or bracket in the name does not start
+    another address.
 
     ``=?`` would begin an encoded word, which Django refuses in quotes.
     """
@@ -121,7 +120,7 @@ def _named(name: str, address: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    """The name and a space. ``formataddr`` would encode one that is not ASCII."""
+    """The name, in quotes where it needs them, and a space. ``formataddr`` would encode a name that is not ASCII."""
     if name.isascii():
         return formataddr((name, "")).removesuffix("<>")
     return '"' + re.sub(r'([\\"])', r"\\\1", name) + '" '
@@ -133,7 +132,7 @@ def _encoded_words(header: str, text: str, linesep: str = "\n") -> str:
 
 
 def _written_addresses(header: str, addresses: Iterable[Address], linesep: str = "\n") -> str:
-    """The value of an address header. Only names that are not ASCII are encoded, and those as a whole."""
+    """The value of an address header. A name is encoded only if it is not ASCII, and then as a whole."""
     written = []
     for address in addresses:
         spec = address.addr_spec
@@ -147,7 +146,8 @@ def _written_addresses(header: str, addresses: Iterable[Address], linesep: str =
 
 
 class _HeaderPolicy(EmailPolicy):
-    """Python's own policy encodes parts of a name and leaves its commas and brackets, which then begin an address.
+    """Python's own policy encodes parts of a name and leaves its commas and brackets, which then start another
+    address.
 
     It also encodes long URLs, such as those of List-Unsubscribe, which no mail program decodes.
     """

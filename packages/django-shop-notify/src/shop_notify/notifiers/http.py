@@ -40,13 +40,13 @@ MAX_RESPONSE_BYTES = 64 * 1024
 WALL_SECONDS = 10.0
 RETRYABLE_STATUSES = frozenset({408, 425, 429})
 SETUP_STATUSES = frozenset({401, 403, 407})
-_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-_IN_HEAD = frozenset("\r\n\0")
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_FORBIDDEN_IN_HEADERS = frozenset("\r\n\0")
 
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response. ``headers`` have lower-case names; ``body`` ends where the limits of size and time end it."""
+    """An HTTP response. ``headers`` have lower-case names; ``body`` is cut at the limits of size and time."""
 
     status: int
     body: bytes
@@ -143,7 +143,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         except UnicodeEncodeError:
             is_allowed = False
         else:
-            is_allowed = _NAME.fullmatch(name) is not None and not _IN_HEAD & {*value}
+            is_allowed = _HEADER_NAME.fullmatch(name) is not None and not _FORBIDDEN_IN_HEADERS & {*value}
         if not is_allowed:
             text = _("The header %(name)s has characters that HTTP does not allow.")
             raise PermanentFailure(text % {"name": name}, provider_code="header")
@@ -209,8 +209,8 @@ def retry_after_seconds(value: str | None) -> float | None:
 def failure_for(status: int, detail: str, *, retry_after: str | None = None) -> DeliveryFailure:
     """The usual meaning of an HTTP status that is not a success.
 
-    5xx, 408, 425 and 429 are temporary; 401, 403 and 407 refuse the set-up, and a redirect says that the address in it
-    is wrong; others are permanent.
+    5xx, 408, 425 and 429 are temporary. 401, 403 and 407 refuse the set-up, and so does a redirect, which means that
+    its URL is wrong. Others are permanent.
     """
     text = f"HTTP {status}: {detail}"
     if status >= 500 or status in RETRYABLE_STATUSES:

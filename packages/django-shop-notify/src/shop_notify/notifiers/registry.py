@@ -28,7 +28,7 @@ SHIPPED = {
 }
 """Listed here so that they are known even if the package is not installed and has no metadata."""
 MOST_OF_ALIAS, MOST_OF_CHANNEL = 50, 30
-"""As many characters as the columns hold."""
+"""The lengths of the columns."""
 _built: dict[str, tuple[Mapping[str, Any], Notifier]] = {}
 
 
@@ -142,7 +142,7 @@ def secrets_of(alias: str) -> tuple[str, ...]:
 
 
 def _texts_in(value: Any) -> Iterator[str]:
-    """The texts of an option's value, also of a number, of bytes and of what is in lists and mappings."""
+    """An option's value as texts: also a number or bytes, and each item of a list or a mapping."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple | set | frozenset):

@@ -17,7 +17,7 @@ from shop_notify.segments import cut_to_segments
 
 STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe"})
 START_WORDS = frozenset({"start", "unstop"})
-MOST_OF_WISH = 160
+MAX_WISH_LENGTH = 160
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
@@ -39,14 +39,14 @@ class SmsNotifier(Notifier):
     extra: ClassVar[str] = "django-shop-notify[sms]"
     max_text = 918  # six segments of the GSM alphabet
     max_segments: ClassVar[int] = 6
-    """Longer SMS are cut. With other letters than those of GSM a segment holds 67 instead of 153."""
+    """A longer SMS is cut. Of several segments, each holds 153 characters of the GSM alphabet, or 67 others."""
 
     def __init__(self, *, alias: str, repeat_unknown: bool = False) -> None:
         super().__init__(alias=alias)
         self.repeats_unknown = repeat_unknown
 
     def cut(self, text: str) -> str:
-        """The text as it is sent; in SMS not more than ``max_segments``."""
+        """The text as it is sent; an SMS is cut to ``max_segments``."""
         text = super().cut(text)
         return cut_to_segments(text, self.max_segments) if self.channel == "sms" else text
 
@@ -72,7 +72,7 @@ class SmsNotifier(Notifier):
 
 def _letters(text: str) -> str:
     """The letters and digits of a short text, in lower case; empty for a long one."""
-    if len(text) > MOST_OF_WISH:
+    if len(text) > MAX_WISH_LENGTH:
         return ""
     return "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
 

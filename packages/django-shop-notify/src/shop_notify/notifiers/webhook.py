@@ -47,7 +47,7 @@ class WebhookNotifier(Notifier):
         if isinstance(secrets, str) or not secrets:
             raise ValueError(_("“secrets” must be a list of at least one secret."))
         self.url = url
-        # As ``urlsplit`` returns the name of a host.
+        # In lower case and without brackets, as ``urlsplit`` returns them.
         self.private_hosts = frozenset(host.lower().strip("[]") for host in private_hosts)
         self._keys = [_signing_key(secret) for secret in secrets]
 
@@ -77,7 +77,7 @@ class WebhookNotifier(Notifier):
         if status == 410:
             raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
         if 300 <= status < 400:
-            # For the address of the settings all messages wait until it is corrected.
+            # If the URL of the settings is wrong, all messages wait until it is corrected.
             failure = SetupFailure if message.to == self.url else PermanentFailure
             raise failure(
                 _("The endpoint responded with a redirect, which is not followed."), provider_code=str(status)

@@ -48,7 +48,7 @@ def record_wish(alias: str, channel: str, address: str, *, wish: str, message_id
 
 
 def confirmation(alias: str, channel: str, address: str) -> Notification:
-    """The message that confirms a STOP, not saved. There is one a day for an address, however often it changes."""
+    """The message that confirms a STOP, not saved. An address gets at most one a day, however many STOPs it sends."""
     now = timezone.now()
     return Notification(
         event=CONFIRMED,
@@ -63,7 +63,7 @@ def confirmation(alias: str, channel: str, address: str) -> Notification:
 
 
 def is_confirmation(row: Notification) -> bool:
-    """Whether this message confirms a STOP, so that it is sent although the address is suppressed. A copy is not."""
+    """Whether this message confirms a STOP, and may go to a suppressed address. A re-sent copy may not."""
     return row.event == CONFIRMED and row.event_id.startswith(f"{CONFIRMED}:")
 
 

@@ -32,7 +32,7 @@ class PaymentRequest:
     description: str
     """A text for the customer's statement. It contains the order's number."""
     email: str = ""
-    """It may have other letters than a-z before the @: send it only to a provider that accepts them."""
+    """It may have letters other than a-z before the @: send it only to a provider that accepts them."""
     phone: str = ""
     """E.164, such as ``+254712345678``."""
     name: str = ""

@@ -23,10 +23,10 @@ KINDS: Mapping[str, str] = {
 }
 """What ``--kind`` may be, with what it means for the notifier."""
 LONGEST_NAME = registry.MOST_OF_CHANNEL
-OURS = frozenset({"telegram", "whatsapp", "whatsapp_cloud"})
-"""Plugins of this project, whether they are installed or not."""
-OF_RECIPIENTS = frozenset({"key", "name", "language"})
-"""Keys of a recipient that are no address: the notifier's name would be the key of its address."""
+PLUGINS = frozenset({"telegram", "whatsapp", "whatsapp_cloud"})
+"""Notifiers of this project's own plugins, whether they are installed or not."""
+RECIPIENT_KEYS = frozenset({"key", "name", "language"})
+"""Keys of a recipient that hold no address. The name of a notifier is also the key of its address."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -39,7 +39,7 @@ class _WithKind(startapp.Command):
 class Command(BaseCommand):
     help = "Write the skeleton of a notifier package, with tests that pass and a workflow that publishes it."
     requires_system_checks = ()
-    """A notifier is often begun before the settings of the site are complete."""
+    """A notifier is often started before the settings of the site are complete."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the provider, such as acme: the package is django-shop-notify-acme.")
@@ -98,13 +98,13 @@ def _check_name(name: str) -> None:
     if name.startswith(("shop_notify", "django_")):
         raise CommandError(f"Give the provider's name only: the package will be django-shop-notify-{name}.")
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in sys.stdlib_module_names:
-        raise CommandError(f"“{name}” is a word or a module of Python. Give another name, such as {name}_messages.")
-    if name in {*registry.installed(), *OURS, "sms", "phone"}:
+        raise CommandError(f"“{name}” is a keyword or a module of Python. Give another name, such as {name}_messages.")
+    if name in {*registry.installed(), *PLUGINS, "sms", "phone"}:
         raise CommandError(
-            f"“{name}” is the name of a notifier or a channel that exists. Give another one, such as {name}_own."
+            f"“{name}” is already the name of a notifier or a channel. Give another one, such as {name}_own."
         )
-    if name in OF_RECIPIENTS:
-        raise CommandError(f"“{name}” is a key of recipients already. Give another name, such as {name}_messages.")
+    if name in RECIPIENT_KEYS:
+        raise CommandError(f"“{name}” is already a key of recipients. Give another name, such as {name}_messages.")
 
 
 def _use_short_name(folder: Path, module: str, name: str) -> None:

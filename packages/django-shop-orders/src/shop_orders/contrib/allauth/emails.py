@@ -19,7 +19,7 @@ def verified_emails(user: Any) -> Iterable[str]:
 
 
 def accept_other_letters() -> None:
-    """Let Django's validator of e-mail addresses accept other letters than a-z where mail can be sent to them.
+    """Let Django's validator of e-mail addresses accept letters other than a-z where mail can be sent to them.
 
     Django refuses them always, and allauth calls its validator from forms, views and flows that no setting replaces.
     """
