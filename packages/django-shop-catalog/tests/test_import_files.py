@@ -150,6 +150,18 @@ NUMBERS = {
     "٣": "3",
     "#N/A": None,
     "0.250": "0.250",
+    "Fr. 1250": "1250",
+    "Rs.500": "500",
+    "KSh. 2 500.00": "2500.00",
+    "S/.12.50": "12.50",
+    "12.50 Fr.": "12.50",
+    "USD .50": "0.50",
+    "12,-": "12.00",
+    "€ 1.250,—": "1250.00",
+    "1,250.00/-": "1250.00",
+    "KES 1,250.00/=": "1250.00",
+    "€ 9.50/Stk.": "9.50",
+    "#¿NOMBRE?": None,
     ",5": "0.5",
     "5,": "5",
     "": "",
@@ -199,6 +211,58 @@ def test_column_with_both_signs_refuses_what_can_be_read_in_two_ways():
         "1234.50",
         "1.250",
     ]
+
+
+def test_unit_beside_a_weight_counts_and_an_unknown_one_is_refused():
+    text = "sku;weight (g)\nA;500 g\nB;1,5 kg\nC;500\nD;2 lbs.\nE;2 Pfund\n"
+    rows = list(understood(text).rows())
+    assert [row.values.get("weight") for row in rows] == ["0.500", "1.5", "0.500", "0.907", None]
+    assert [fault.code for row in rows for fault in row.faults] == ["unknown_unit"]
+
+
+def test_numbers_of_articles_keep_their_zeros_and_shortened_ones_are_refused():
+    text = "sku;name;price\n'00123;a;1\n00124;b;1\n\u200e125\u200b;c;1\n4,00638E+12;d;1\n4,00638E+12;e;1\n"
+    report = load(text, on_error="report")
+    assert sorted(Product.objects.values_list("sku", flat=True)) == ["00123", "00124", "125"]
+    assert faults(report) == [(5, "sku", "shortened_number"), (6, "sku", "shortened_number")]
+    assert (report.errors[0].column, report.errors[0].value) == ("sku", "4,00638E+12")
+
+
+def test_fault_of_an_empty_cell_names_the_header_of_the_file():
+    (error,) = load("Artikelnummer;Bezeichnung;VK\nA;Tasse;\n").errors
+    assert (error.row, error.field, error.column, error.value) == (2, "price", "VK", "")
+
+
+@pytest.mark.parametrize(("yes", "no"), [("VRAI", "FAUX"), ("verdadero", "falso"), ("sí", "no"), ("oui", "non")])
+def test_yes_and_no_are_read_in_several_languages(yes, no):
+    rows = understood(f"sku;is_active\nA;{yes}\nB;{no}\n").rows()
+    assert [row.values["is_active"] for row in rows] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        (b"%PDF-1.7\n", "picture, a PDF"),
+        (b"\xff\xd8\xff\xe0", "picture, a PDF"),
+        (b"\x89PNG\r\n\x1a\n", "picture, a PDF"),
+        (b"\xef\xbb\xbf\n<HTML><table><tr><td>sku", "a web page"),
+        (b'<?xml version="1.0"?><Workbook>', "a web page"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600 + "Workbook".encode("utf-16-le"), "old Excel"),
+    ],
+)
+def test_files_that_are_no_tables_say_what_to_do(start, reason):
+    with pytest.raises(UnreadableFile, match=reason):
+        opened(start + b"\0\xff" * 50, "products.xls")
+
+
+def test_protected_open_document_says_what_to_do():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("content.xml", b"\x01\x02")
+        archive.writestr("META-INF/manifest.xml", "<manifest:encryption-data/>")
+    with pytest.raises(UnreadableFile, match="protected by a password"):
+        opened(out.getvalue(), "products.ods")
 
 
 def test_amounts_in_another_currency_are_mentioned():
@@ -265,7 +329,7 @@ def test_every_fault_of_a_row_is_told_with_its_column_and_value_as_in_the_file()
     report = load(text, on_error="report", corrections=out)
     assert (report.rows, report.created, report.failed, report.written) == (3, 1, 2, 1)
     assert {(error.row, error.column, error.value, error.code) for error in report.errors} == {
-        (5, "name", "", "invalid_product"),
+        (5, "Name", "", "invalid_product"),
         (5, "Preis", "minus", "not_a_number"),
         (5, "Bestand", "(5)", "negative"),
         (5, "Kategorie", "nowhere", "invalid_product"),
@@ -455,19 +519,22 @@ def test_xlsx_is_read_with_its_dates_percentages_errors_and_hidden_sheets(settin
         ["A", "Café", 1250.1, 0.1 + 0.2, datetime(2026, 12, 31), 0.5, 3.0],  # noqa: DTZ001
         [],
         [123, "B", "1.234,56 €", None, "31.12.2026", "x", "#N/A"],
+        [400638133393, "C", 1, None, None, 7, 1],
     ]
 
     def fill(book):
         book["Old"].sheet_state = "hidden"
         book["Products"].merge_cells("A1:C1")
         book["Products"]["F3"].number_format = "0%"
+        book["Products"]["A6"].number_format = "0" * 13
 
     content = workbook(("Old", [["sku", "name"], ["OLD", "x"]]), ("Notes", [["hello"]]), ("Products", rows), fill=fill)
     table = understood(content, "products.csv")  # the name does not matter
     assert describe(table).startswith(
         "Excel, sheet “Products”, decimal comma, day before month, header in row 2; 7 columns"
     )
-    first_row, second = table.rows()
+    first_row, second, third = table.rows()
+    assert third.values["sku"] == "0400638133393"
     assert dict(first_row.values) == {
         "sku": "A",
         "name": "Café",
@@ -605,6 +672,57 @@ def test_woocommerce_variations_find_their_parent_by_id_or_sku():
     assert (mug.attributes, book.price, book.compare_at_price) == ({"Colour": "red"}, Decimal(9), Decimal(12))
     assert sorted(Category.objects.values_list("name", flat=True)) == ["Sale", "Shirts", "Top"]
     assert statistics.for_category("sale").count == 1
+
+
+def test_comma_in_an_option_of_woocommerce_is_the_value_s():
+    text = WOO + (
+        '7,variable,W-7,Shirt,1,,,,,,,,,,,,,,Colour,"Red\\, dark, Blue"\n'
+        '8,variation,W-8,Shirt,1,,,,,,,,13,,,,,W-7,Colour,"Red\\, dark"\n'
+    )
+    assert load(text).created == 2
+    assert products.get("W-8").options == {"Colour": "Red, dark"}
+
+
+TRANSLATED = {
+    "German": "ID;Typ;Artikelnummer;Name;Veröffentlicht;Steuerstatus;Vorrätig?;Bestand;Gewicht (kg);Angebotspreis;"
+    "Regulärer Preis;Kategorien;Bilder;Übergeordnetes Produkt;Attribut 1 Name;Attribut 1 Wert(e);Attribut 1 Sichtbar",
+    "French": "ID;Type;UGS;Nom;Publié;État de la TVA;En stock ?;Stock;Poids (kg);Tarif promo;Tarif régulier;"
+    "Catégories;Images;Parent;Nom de l’attribut 1;Valeur(s) de l’attribut 1;Attribut 1 visible",
+    "Spanish": "ID;Tipo;SKU;Nombre;Publicado;Estado del impuesto;¿Existencias?;Inventario;Peso (kg);Precio rebajado;"
+    "Precio normal;Categorías;Imágenes;Superior;Nombre del atributo 1;Valor(es) del atributo 1;Atributo visible 1",
+}
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_woocommerce_exports_in_the_language_of_the_staff(language):
+    table = understood(
+        TRANSLATED[language] + "\n7;variable;;Tasse;1;none;1;;;;;Küche > Tassen;;;Farbe;rot;1\n"
+        "8;variation;T-1;Tasse;-1;none;1;3;0,5;9,50;12,50;;;id:7;Farbe;rot;1\n"
+    )
+    assert (table.column_map.name, len(table.unused)) == ("woocommerce", 2)
+    group, variant = (row.values for row in table.rows())
+    assert (group["kind"], group["categories"], group["tax_class"]) == ("group", ["Küche > Tassen"], "zero")
+    assert (variant["options"], variant["parent"], variant["is_active"]) == ({"Farbe": "rot"}, "id:7", False)
+    assert (variant["price"], variant["compare_at_price"]) == ("9.50", "12.50")
+    assert (variant["stock_quantity"], variant["weight"]) == ("3", "0.5")
+
+
+def test_newer_headers_of_shopify():
+    report = load(
+        "Title,URL handle,Description,Vendor,Product category,Type,Tags,Published on online store,Status,SKU,Barcode,"
+        "Option1 name,Option1 value,Option1 Linked To,Price,Compare-at price,Cost per item,Charge tax,"
+        "Inventory quantity,Weight value (grams),Weight unit for display,Product image URL,Image position,"
+        "Image alt text,Variant image URL,Gift card\n"
+        "Shirt,shirt,<p>Nice</p>,Acme,Apparel > Shirts,Shirt,a,TRUE,Active,S-1,4006381333931,Size,S,,19.90,25.00,9,"
+        "TRUE,5,200,g,https://cdn.example/1.jpg,1,front,,FALSE\n"
+        ",shirt,,,,,,,,S-2,'0040063813339,,M,,19.90,,9,FALSE,7,250,g,,,,https://cdn.example/v.jpg,\n"
+    )
+    group, small, medium = (products.get(sku) for sku in ("shirt", "S-1", "S-2"))
+    assert (report.rows, report.created, report.pictures) == (2, 3, 2)
+    assert (group.description, group.is_active, group.attributes["brand"]) == ("Nice", True, "Acme")
+    assert (small.price, small.compare_at_price, small.stock_quantity) == (Decimal("19.90"), Decimal(25), 5)
+    assert (medium.parent, medium.options, medium.tax_class) == (group, {"Size": "M"}, "zero")
+    assert (medium.weight, medium.attributes["gtin"]) == (Decimal("0.250"), "0040063813339")
 
 
 def test_skus_that_are_made_for_shopify_variants_are_short_and_different():

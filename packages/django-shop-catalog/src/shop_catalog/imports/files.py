@@ -69,7 +69,8 @@ def import_file(
         table = understand(file, choices, max_rows=max_rows)
     creates = table is not None and table.column_map.creates_categories
     with Store() as store:
-        run = ImportRun(store, creates_categories=creates, by=by, progress=progress)
+        headers_by_name = {} if table is None else {column.target: column.header for column in reversed(table.used)}
+        run = ImportRun(store, creates_categories=creates, by=by, progress=progress, headers=headers_by_name)
         run.read(_limited(rows_of(file, table), max_rows if table is None else 0))
         if table is not None:
             run.report.rows = table.row_count

@@ -93,8 +93,10 @@ class ImportRun:
         creates_categories: bool = False,
         by: AbstractBaseUser | None = None,
         progress: Progress | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.store = store
+        self.headers = headers or {}
         self.by = by
         self.creates_categories = creates_categories
         self.progress = progress or (lambda _step, _count: None)
@@ -138,7 +140,7 @@ class ImportRun:
         for raw in chunk:
             sku = _sku(raw)
             row, faults = _parse(raw)
-            self.store.add_faults(raw.number, sku, faults)
+            self.store.add_faults(raw.number, sku, map(self._with_header, faults))
             if row is None:
                 continue
             values = {name: raw.values[name] for name in row.model_fields_set}
@@ -237,8 +239,15 @@ class ImportRun:
             self.store.add_faults(
                 staged.number,
                 staged.sku,
-                (fault._replace(**_source(staged.sources, staged.values, fault.field)) for fault in faults),
+                (
+                    self._with_header(fault._replace(**_source(staged.sources, staged.values, fault.field)))
+                    for fault in faults
+                ),
             )
+
+    def _with_header(self, fault: Fault) -> Fault:
+        """A fault of an empty cell, by the header of the file instead of the catalogue's name."""
+        return fault if fault.value else fault._replace(column=self.headers.get(fault.column, fault.column))
 
 
 def _sku(raw: RawRow) -> str:
@@ -264,6 +273,8 @@ def _parse(raw: RawRow) -> tuple[ProductRow | None, list[Fault]]:
         for found in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in found["loc"])
             bad.add(str(found["loc"][0]) if found["loc"] else "")
+            if found["type"] == "missing" and any(fault.field == name for fault in faults):
+                continue  # it is there, and cannot be read
             place = _source(raw.sources, raw.values, name.partition(".")[0])
             reason = str(SENTENCES.get(found["type"]) or explain(found["msg"]))
             faults.append(Fault(name, found["type"], reason, **place))

@@ -55,5 +55,5 @@ def load(path: str | Path) -> ColumnMap:
 
 
 def guess(headers: Collection[str]) -> ColumnMap:
-    """The map whose required headers are all there; otherwise the catalogue's own."""
-    return next((found for found in shipped() if found.required <= set(headers)), OwnMap())
+    """The map whose required columns are all there; otherwise the catalogue's own."""
+    return next((found for found in shipped() if found.fits(headers)), OwnMap())

@@ -5,20 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from shop_catalog.imports.rows import Fault, Picture, RawRow
-from shop_catalog.imports.understanding.cells import WEIGHT, Target
-
-UNITS = {
-    "kg": Decimal(1),
-    "g": Decimal("0.001"),
-    "lb": Decimal("0.45359237"),
-    "lbs": Decimal("0.45359237"),
-    "oz": Decimal("0.028349523125"),
-}
-"""Kilograms of a unit."""
+from shop_catalog.imports.understanding.cells import UNITS, WEIGHT, Target
 
 WEIGHT_HEADER = re.compile(r"^(?:weight|gewicht)\s*(?:in|[(\[/])?\s*(kg|g|lbs?|oz)\s*[)\]]?$")
 
@@ -43,7 +33,7 @@ class ColumnMap:
     gathers: ClassVar[str] = ""
     creates_categories: ClassVar[bool] = False
     required: ClassVar[frozenset[str]] = frozenset()
-    """Headers that this kind of file always has, in their plain spelling."""
+    """The targets that this kind of file always has."""
 
     headers: Mapping[str, Target] = {}
     """``{plain header: target}``."""
@@ -58,6 +48,10 @@ class ColumnMap:
     def targets(self) -> dict[str, Target]:
         """The targets by name, for a column that is chosen by hand."""
         return {target.name: target for target in self.headers.values()}
+
+    def fits(self, headers: Iterable[str]) -> bool:
+        """Whether a file with these plain headers is of this kind."""
+        return self.required <= {self.headers[header].name for header in headers if header in self.headers}
 
     def names_product(self, targets: Iterable[str]) -> bool:
         """Whether these targets are enough to know which product a row is about."""

@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 from shop_catalog.exceptions import UnreadableFile
 from shop_catalog.imports.maps.base import ColumnMap, Record
 from shop_catalog.imports.rows import Fault, RawRow
-from shop_catalog.imports.understanding.cells import AMOUNT, FLAG, TEXT, TIME, WEIGHT, WHOLE, Target
+from shop_catalog.imports.understanding.cells import AMOUNT, CODE, FLAG, TEXT, TIME, WEIGHT, WHOLE, Target
 from shop_catalog.imports.understanding.headers import plain
 
 KINDS = {
-    "sku": TEXT,
+    "sku": CODE,
     "name": TEXT,
     "slug": TEXT,
     "kind": TEXT,
-    "parent": TEXT,
+    "parent": CODE,
     "description": TEXT,
     "price": AMOUNT,
     "compare_at_price": AMOUNT,

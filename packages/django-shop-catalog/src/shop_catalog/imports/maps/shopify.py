@@ -12,10 +12,10 @@ from typing import ClassVar
 
 from django.utils.text import slugify
 
-from shop_catalog.imports.maps.base import UNITS, ColumnMap, Record, RowMaker, split_list
+from shop_catalog.imports.maps.base import ColumnMap, Record, RowMaker, split_list
 from shop_catalog.imports.maps.html_texts import as_text
 from shop_catalog.imports.rows import Fault, Picture, RawRow
-from shop_catalog.imports.understanding.cells import AMOUNT, FLAG, WEIGHT, WHOLE, Target
+from shop_catalog.imports.understanding.cells import AMOUNT, CODE, FLAG, UNITS, WEIGHT, WHOLE, Target
 
 OPTIONS = (1, 2, 3)
 HEADERS = {
@@ -31,18 +31,29 @@ HEADERS = {
     "tags": Target("tags"),
     "published": Target("is_active", FLAG),
     "status": Target("status"),
-    "variant sku": Target("sku"),
-    "sku": Target("sku"),
+    "variant sku": Target("sku", CODE),
+    "sku": Target("sku", CODE),
     "variant grams": Target("weight", WEIGHT, UNITS["g"]),
     "variant inventory qty": Target("stock_quantity", WHOLE, may_be_negative=True),
     "variant price": Target("price", AMOUNT),
     "variant compare at price": Target("compare_at_price", AMOUNT),
     "variant taxable": Target("tax_class", FLAG),
-    "variant barcode": Target("gtin"),
+    "variant barcode": Target("gtin", CODE),
     "image src": Target("image"),
     "image position": Target("image position", WHOLE),
     "image alt text": Target("image alt"),
     "variant image": Target("variant image"),
+    "url handle": Target("handle"),  # the names of the newer export
+    "description": Target("description"),
+    "published on online store": Target("is_active", FLAG),
+    "barcode": Target("gtin", CODE),
+    "weight value (grams)": Target("weight", WEIGHT, UNITS["g"]),
+    "inventory quantity": Target("stock_quantity", WHOLE, may_be_negative=True),
+    "price": Target("price", AMOUNT),
+    "compare-at price": Target("compare_at_price", AMOUNT),
+    "charge tax": Target("tax_class", FLAG),
+    "product image url": Target("image"),
+    "variant image url": Target("variant image"),
     **{f"option{number} name": Target(f"option{number} name") for number in OPTIONS},
     **{f"option{number} value": Target(f"option{number} value") for number in OPTIONS},
 }
@@ -57,7 +68,7 @@ class ShopifyMap(ColumnMap):
     name: ClassVar[str] = "shopify"
     gathers: ClassVar[str] = "handle"
     creates_categories: ClassVar[bool] = True
-    required: ClassVar[frozenset[str]] = frozenset({"handle", "title"})
+    required: ClassVar[frozenset[str]] = frozenset({"handle", "name"})
     headers = HEADERS
 
     def names_product(self, targets: object) -> bool:
@@ -130,7 +141,7 @@ def _add_sellable(maker: RowMaker, line: Record) -> None:
         maker.take("compare_at_price")
     maker.take("weight")
     maker.take("stock_quantity")
-    maker.attribute("gtin", line.text("gtin").lstrip("'"))
+    maker.attribute("gtin", line.text("gtin"))
     if line.values.get("tax_class") is False:
         maker.set("tax_class", "zero", source="tax_class")
     maker.record = record

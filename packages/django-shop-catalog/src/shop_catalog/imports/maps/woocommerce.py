@@ -14,16 +14,16 @@ from typing import Any, ClassVar
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_catalog.imports.maps.base import UNITS, ColumnMap, Record, RowMaker, split_list
+from shop_catalog.imports.maps.base import ColumnMap, Record, RowMaker, split_list
 from shop_catalog.imports.maps.html_texts import as_text
 from shop_catalog.imports.rows import Fault, Picture, RawRow
-from shop_catalog.imports.understanding.cells import AMOUNT, FLAG, TIME, WEIGHT, WHOLE, Target
+from shop_catalog.imports.understanding.cells import AMOUNT, CODE, FLAG, FLAGS, TIME, UNITS, WEIGHT, WHOLE, Target
 
 HEADERS = {
     "id": Target("id"),
     "type": Target("type"),
-    "sku": Target("sku"),
-    "gtin, upc, ean, or isbn": Target("gtin"),
+    "sku": Target("sku", CODE),
+    "gtin, upc, ean, or isbn": Target("gtin", CODE),
     "name": Target("name"),
     "published": Target("is_active"),
     "is featured?": Target("is_featured", FLAG),
@@ -41,12 +41,53 @@ HEADERS = {
     "tags": Target("tags"),
     "brands": Target("brand"),
     "images": Target("images"),
-    "parent": Target("parent"),
+    "parent": Target("parent", CODE),
     "position": Target("position", WHOLE),
     **{f"weight ({unit})": Target("weight", WEIGHT, factor) for unit, factor in UNITS.items()},
 }
+TRANSLATED = {
+    "id": "identifiant",
+    "type": "typ|tipo",
+    "sku": "artikelnummer|ugs",
+    "gtin, upc, ean, or isbn": "gtin, upc, ean oder isbn|gtin, upc, ean, o isbn|gtin, upc, ean ou isbn",
+    "name": "nom|nombre",
+    "published": "veröffentlicht|publié|publicado",
+    "is featured?": "ist hervorgehoben?|mis en avant ?|¿está destacado?",
+    "short description": "kurzbeschreibung|description courte|descripción corta",
+    "description": "beschreibung|descripción",
+    "date sale price starts": "datum, an dem angebotspreis beginnt|date de début de promo"
+    "|día en que empieza el precio rebajado",
+    "date sale price ends": "datum, an dem angebotspreis endet|date de fin de promo"
+    "|día en que termina el precio rebajado",
+    "tax status": "steuerstatus|état de la tva|estado del impuesto",
+    "tax class": "steuerklasse|classe de tva|clase de impuesto",
+    "stock": "bestand|lager|lagerbestand|inventario",
+    "low stock amount": "geringe lagermenge|montant de stock faible|cantidad de bajo inventario",
+    "sale price": "angebotspreis|tarif promo|precio rebajado",
+    "regular price": "regulärer preis|tarif régulier|precio normal",
+    "categories": "kategorien|catégories|categorías",
+    "tags": "schlagwörter|étiquettes|etiquetas",
+    "brands": "marken|marques|marcas",
+    "images": "bilder|imágenes",
+    "parent": "übergeordnetes produkt|superior",
+    "position": "posición",
+    **{f"weight ({unit})": f"gewicht ({unit})|poids ({unit})|peso ({unit})" for unit in UNITS},
+}
+"""The same headers in German, French and Spanish: an export has them in the language of the shop's staff."""
+
+SPELLINGS = {
+    **HEADERS,
+    **{other: HEADERS[header] for header, others in TRANSLATED.items() for other in others.split("|")},
+}
 ATTRIBUTE = re.compile(r"^attribute (\d{1,3}) (name|value\(s\))$")
-PUBLISHED = {"1": True, "0": False, "-1": False, "true": True, "false": False, "yes": True, "no": False}
+ATTRIBUTE_NAME = re.compile(
+    r"^(?:attribut[eo]? (\d{1,3}) name|nom de l[’']attribut (\d{1,3})|nombre del atributo (\d{1,3}))$"
+)
+ATTRIBUTE_VALUES = re.compile(
+    r"^(?:attribute (\d{1,3}) value\(s\)|attribut (\d{1,3}) wert\(e\)"
+    r"|valeur\(s\) de l[’']attribut (\d{1,3})|valor\(es\) del atributo (\d{1,3}))$"
+)
+PUBLISHED = {**FLAGS, "-1": False}
 """-1 is a draft."""
 
 GROUP, VARIATION, SIMPLE = "variable", "variation", "simple"
@@ -57,11 +98,14 @@ class WooCommerceMap(ColumnMap):
 
     name: ClassVar[str] = "woocommerce"
     creates_categories: ClassVar[bool] = True
-    required: ClassVar[frozenset[str]] = frozenset({"type", "sku", "name", "regular price"})
-    headers = HEADERS
+    required: ClassVar[frozenset[str]] = frozenset({"type", "sku", "name", "price"})
+    headers = SPELLINGS
 
     def target(self, plain: str, header: str) -> Target | None:
-        return Target(plain) if ATTRIBUTE.match(plain) else super().target(plain, header)
+        for pattern, name in ((ATTRIBUTE_NAME, "name"), (ATTRIBUTE_VALUES, "value(s)")):
+            if (found := pattern.match(plain)) is not None:
+                return Target(f"attribute {next(filter(None, found.groups()))} {name}")
+        return super().target(plain, header)
 
     def names_product(self, targets: object) -> bool:
         return "sku" in targets or "id" in targets  # type: ignore[operator]
@@ -93,7 +137,7 @@ class WooCommerceMap(ColumnMap):
             maker.values.pop("name", None)  # it is the group's with the options added
             maker.set("kind", "variant")
             maker.take("parent")
-            maker.set("options", _attributes(record))
+            maker.set("options", {name: value.replace("\\,", ",") for name, value in _attributes(record).items()})
         else:
             self._add_listed(maker, record, GROUP in types)
         if unknown := types - {GROUP, VARIATION, SIMPLE, "downloadable", "virtual"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import shutil
 import tempfile
@@ -33,6 +34,25 @@ FORMAT_BY_SUFFIX = {
 IN_MEMORY = 1024 * 1024
 ZIP = b"PK\x03\x04"
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""The part of a protected XLSX file that holds the spreadsheet."""
+
+NOT_TABLES = (
+    b"%PDF",
+    b"\xff\xd8\xff",
+    b"\x89PNG",
+    b"GIF8",
+    b"RIFF",
+    b"II*\0",
+    b"MM\0*",
+    b"\x1f\x8b",
+    b"Rar!",
+    b"7z\xbc",
+)
+"""How pictures, PDF files and packed files begin."""
+
+PAGES = (b"<html", b"<!doctype", b"<table", b"<?xml", b"<meta", b"{\\rtf")
+"""How web pages and other marked-up texts begin, which some programs name ``.xls``."""
 
 
 class LimitedReader(io.RawIOBase):
@@ -99,9 +119,14 @@ class ImportFile:
         """The stated format, or that of the file's name. A spreadsheet is found by its content, whatever its name."""
         head: bytes = self.open().read(64)
         if head.startswith(OLD_EXCEL):
+            if ENCRYPTED in self.open().read(IN_MEMORY * 64):
+                raise UnreadableFile(_protected())
             raise UnreadableFile(_("This is a file of an old Excel. Save it as .xlsx or CSV, then upload that."))
         if head.startswith(ZIP):
             return self._kind_of_spreadsheet()
+        if head.startswith(NOT_TABLES) or head.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(PAGES):
+            message = _("This is a picture, a PDF, a web page or a packed file, not a table. Save it as .xlsx or CSV.")
+            raise UnreadableFile(message)
         if not stated:
             stated = FORMAT_BY_SUFFIX.get(self.name.rpartition(".")[2].lower(), CSV)
         if stated in (XLSX, ODS):
@@ -112,6 +137,8 @@ class ImportFile:
         try:
             with zipfile.ZipFile(self.open()) as archive:
                 names = set(archive.namelist())
+                if "encrypted-package" in names or _is_encrypted(archive, names):
+                    raise UnreadableFile(_protected())
         except (zipfile.BadZipFile, ValueError, OSError):
             names = set()
         if "xl/workbook.xml" in names:
@@ -119,3 +146,15 @@ class ImportFile:
         if "content.xml" in names:
             return ODS
         raise UnreadableFile(_("The file is not a spreadsheet. Save it again as .xlsx, .ods or CSV."))
+
+
+def _is_encrypted(archive: zipfile.ZipFile, names: set[str]) -> bool:
+    """Whether an ODS file is protected. Only the first 64 kB of its list of parts are read."""
+    if "META-INF/manifest.xml" not in names:
+        return False
+    with archive.open("META-INF/manifest.xml") as manifest:
+        return b":encryption-data" in manifest.read(64 * 1024)
+
+
+def _protected() -> str:
+    return _("The spreadsheet is protected by a password. Save it without one, then upload that.")

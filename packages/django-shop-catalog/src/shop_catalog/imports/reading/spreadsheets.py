@@ -123,8 +123,12 @@ def _read_xlsx(stream: Any, sheet: str) -> Iterator[Line]:
 
 def _xlsx_value(cell: Any) -> Any:
     value = cell.value
-    if isinstance(value, int | float) and not isinstance(value, bool) and "%" in (cell.number_format or ""):
-        return f"{_number(value * 100):f}%"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        shown_as = cell.number_format or ""
+        if "%" in shown_as:
+            return f"{_number(value * 100):f}%"
+        if len(shown_as) > 1 and not shown_as.strip("0") and value == int(value) >= 0:
+            return str(int(value)).zfill(len(shown_as))
     return _plain(value)
 
 

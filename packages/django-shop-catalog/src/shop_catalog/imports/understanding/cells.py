@@ -11,18 +11,39 @@ from django.utils.translation import gettext as _
 
 from shop_catalog.imports.understanding import numbers, times
 
-TEXT, AMOUNT, WHOLE, WEIGHT, FLAG, TIME = "text", "amount", "whole", "weight", "flag", "time"
+TEXT, CODE, AMOUNT, WHOLE, WEIGHT, FLAG, TIME = "text", "code", "amount", "whole", "weight", "flag", "time"
 NUMERIC = frozenset({AMOUNT, WHOLE, WEIGHT})
 
 GRAM = Decimal("0.001")
-ERROR = re.compile(r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|NV|BEZUG!|WERT!|ZAHL!|WAARDE!|VALEUR!)")
+UNITS = {
+    "kg": Decimal(1),
+    "g": GRAM,
+    "lb": Decimal("0.45359237"),
+    "lbs": Decimal("0.45359237"),
+    "oz": Decimal("0.028349523125"),
+}
+"""Kilograms of a unit."""
+
+ERROR = re.compile(
+    r"#(?:N/[AD]|NV|[¡¿]?(?:REF|BEZUG|VALUE|WERT|VALEUR|VALORE?|WAARDE|DIV/0|NULL?|NULO|NUM|ZAHL|GETAL|SPILL|CALC"
+    r"|NAME|NOM|NOMBRE|NOME|NAAM) ?[!?])"
+)
+"""An error in any language: ``#N/A``, ``#BEZUG!``, ``#¡VALOR!``."""
+
 GUARDED = re.compile("^'(?=[=+\\-@\t\r'])")
 """An apostrophe that keeps a spreadsheet from calculating a cell. It is not part of the value."""
 
-FLAGS = {
-    **dict.fromkeys(("true", "yes", "1", "y", "x", "on", "active", "wahr", "ja", "j", "✓"), True),
-    **dict.fromkeys(("false", "no", "0", "n", "off", "inactive", "falsch", "nein"), False),
-}
+SHORTENED = re.compile(r"^\d(?:[.,]\d+)?E\+\d{2,}$")
+"""A long number as a spreadsheet shows and saves it: its last digits are lost."""
+
+APOSTROPHE = re.compile(r"^'(?=\d+$)")
+INVISIBLE = "".join(
+    chr(code) for code in (0xA0, 0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF)
+)
+YES = "true yes 1 y x on active wahr ja j vrai oui vero verdadero verdadeiro sí sì si sim waar prawda tak ndiyo ✓ ✔"
+NO = "false no 0 n off inactive falsch nein faux non falso não onwaar nee fałsz nie hapana"
+FLAGS = {**dict.fromkeys(YES.split(), True), **dict.fromkeys(NO.split(), False)}
+"""Yes and no, as people and the spreadsheets of several languages write them."""
 
 
 class Target(NamedTuple):
@@ -74,7 +95,7 @@ def read(cell: Any, reading: Reading) -> Any:
     Raises:
         UnreadableCell: it holds an error of the spreadsheet, or nothing of this kind.
     """
-    text = GUARDED.sub("", as_text(cell).strip().strip("\u00a0\u200b\ufeff").strip())
+    text = GUARDED.sub("", as_text(cell).strip().strip(INVISIBLE).strip())
     if not text:
         return None
     if text.startswith("#") and ERROR.fullmatch(text):
@@ -82,6 +103,8 @@ def read(cell: Any, reading: Reading) -> Any:
     kind = reading.target.kind
     if kind == TEXT:
         return text
+    if kind == CODE:
+        return _code(text)
     if kind == FLAG:
         return FLAGS.get(text.casefold(), text)
     if kind == TIME:
@@ -92,16 +115,29 @@ def read(cell: Any, reading: Reading) -> Any:
     return _number(cell if isinstance(cell, Decimal) else text, reading)
 
 
+def _code(text: str) -> str:
+    """An SKU or a similar number, with its zeros. An apostrophe in front of digits only keeps the zeros."""
+    if SHORTENED.match(text):
+        reason = _("The spreadsheet has shortened this number. Format the column as text, and enter it again.")
+        raise UnreadableCell("shortened_number", reason)
+    return APOSTROPHE.sub("", text)
+
+
 def _number(cell: Decimal | str, reading: Reading) -> str:
-    target = reading.target
+    target, unit = reading.target, reading.target.unit
     try:
-        value = _checked(cell if isinstance(cell, Decimal) else _parse(cell, reading), target)
+        if isinstance(cell, Decimal):
+            value = _checked(cell, target)
+        else:
+            number = _split(cell)
+            value = _checked(numbers.read(number, decimal=reading.decimal, is_certain=reading.is_certain), target)
+            unit = _unit(number, target)
     except numbers.NotANumber as error:
         raise UnreadableCell(error.code, error.reason) from None
     if target.kind == WHOLE:
         return str(max(int(value), 0))
-    if target.kind == WEIGHT and target.unit != 1:
-        value = (value * target.unit).quantize(GRAM)
+    if target.kind == WEIGHT and unit != 1:
+        value = (value * unit).quantize(GRAM)
     return format(value, "f")
 
 
@@ -113,10 +149,19 @@ def _checked(value: Decimal, target: Target) -> Decimal:
     return value
 
 
-def _parse(text: str, reading: Reading) -> Decimal:
+def _split(text: str) -> numbers.Number:
     number = numbers.split(text)
     if number is None or len(number.digits) > 40:
         raise numbers.NotANumber("not_a_number")
     if number.unit == "%":
         raise numbers.NotANumber("percentage")
-    return numbers.read(number, decimal=reading.decimal, is_certain=reading.is_certain)
+    return number
+
+
+def _unit(number: numbers.Number, target: Target) -> Decimal:
+    """The kilograms of one unit: the one in the cell, or the column's."""
+    if target.kind != WEIGHT or not number.unit:
+        return target.unit
+    if number.unit.strip(".") not in UNITS:
+        raise numbers.NotANumber("unknown_unit")
+    return UNITS[number.unit.strip(".")]

@@ -44,10 +44,18 @@ SIGNS = {
 """What stands beside an amount, and the currencies that it can mean. ``$`` means any dollar or peso."""
 
 SPACES = re.compile(r"[\s\u00a0\u202f\u2009'’´`]+")
+ABBREVIATED = r"(?<=[^\W\d_])\.|(?<=/)\."
+"""A point that belongs to a word: ``Fr. 12``, ``Rs.500``, ``S/.12``."""
+
 PARTS = re.compile(
-    r"^(?P<open>\()?(?P<minus>[-−–])?(?P<before>[^\d(.,%+-]*?)(?P<second>[-−–+])?(?P<digits>[.,]?\d[\d.,]*)"
-    r"(?P<after>[^\d.,]*?)(?P<third>[-−–])?(?P<close>\))?$"
+    rf"^(?P<open>\()?(?P<minus>[-−–])?(?P<before>(?:[^\d(.,%+-]|{ABBREVIATED})*?)(?P<second>[-−–+])?"
+    r"(?P<digits>(?:(?<![^\W\d_])(?<!/)[.,])?\d[\d.,]*)"
+    rf"(?P<after>(?:[^\d.,]|{ABBREVIATED})*?)(?P<third>(?<!/)[-−–])?(?P<close>\))?$"
 )
+WHOLE_AMOUNT = re.compile(r"(?<=\d)([.,])[-−–—]{1,2}(?=\D*$)")
+"""No cents, as amounts are written by hand: ``12,-`` and ``12.—``."""
+
+ONLY_DECIMALS = re.compile(r"(?<=[^\W\d_])\s+(?=[.,]\d)")
 GROUPED = {
     POINT: re.compile(r"^\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?$"),
     COMMA: re.compile(r"^\d{1,3}(?:\.\d{2,3})*\.\d{3}(?:,\d*)?$"),
@@ -69,6 +77,7 @@ REASONS = {
     "ambiguous_number": _("This can be read in two ways. Choose whether a comma or a point begins the decimals."),
     "negative": _("A negative number is not possible here."),
     "percentage": _("A percentage is not possible here."),
+    "unknown_unit": _("This unit is not known. Write the weight in kg, g, lb or oz."),
     "not_whole": _("Only whole numbers are possible here."),
 }
 
@@ -83,12 +92,13 @@ class Number(NamedTuple):
 
 def split(text: str) -> Number | None:
     """The parts of a cell with a number; ``None`` if it holds none."""
-    found = PARTS.match(SPACES.sub("", unicodedata.normalize("NFKC", text)))
+    plain = ONLY_DECIMALS.sub("0", WHOLE_AMOUNT.sub(r"\g<1>00", unicodedata.normalize("NFKC", text)))
+    found = PARTS.match(SPACES.sub("", plain))
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
     minus = [sign for sign in (found["minus"], found["second"], found["third"]) if sign and sign != "+"]
-    unit = found["before"] or found["after"]
-    if found["before"] and found["after"] and found["before"].lower() != found["after"].lower():
+    unit, after = found["before"] or found["after"], found["after"]
+    if found["before"] and after and not after.startswith("/") and found["before"].lower() != after.lower():
         return None
     return Number(found["digits"], bool(minus) or bool(found["open"]), unit.strip(":").lower())
 
