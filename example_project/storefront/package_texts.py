@@ -120,10 +120,13 @@ STEPS = [
     gettext_noop("Look at the provider's page first. Money that the customer did not get can be refunded again."),
     gettext_noop("%(provider)s cannot be asked about this refund. Look at its page, and enter the result."),
     gettext_noop(
-        "%(provider)s is not in the settings any more. Send the money back on its page, or in another way, "
-        "then record it as a refund made at the provider. Only %(refundable)s %(currency)s can be refunded here."
+        "%(provider)s is not in the settings any more. Send the money back on the page of the provider, or in another "
+        "way, then record it as a refund made at the provider. Only %(refundable)s %(currency)s can be refunded here."
     ),
-    gettext_noop("Not in the settings any more: %(providers)s. Send its money back on its page, or in another way."),
+    gettext_noop(
+        "Not in the settings any more: %(providers)s. Send the money back on the page of the provider, "
+        "or in another way."
+    ),
     gettext_noop("Look at the provider's page, send the money back there, and enter the result."),
     gettext_noop("Capture the payment on the provider's page, then enter the amount received."),
     gettext_noop("Payments can be recorded for: %(aliases)s."),

@@ -1,4 +1,4 @@
-"""One call of a provider with many events, and its repetition by a provider that did not wait."""
+"""A webhook call with many events, and its repetition by a provider that did not wait."""
 
 import pytest
 from django.db import connection
@@ -35,7 +35,7 @@ def test_statements_of_a_call_grow_with_its_events_only(call):
     assert many <= 2 * few
 
 
-def test_repeated_call_is_quick_and_changes_nothing(call):
+def test_repeated_call_takes_few_statements_and_changes_nothing(call):
     call(30)
     before = list(ProviderEvent.objects.order_by("id").values())
     status, statements = call(30)
@@ -52,7 +52,7 @@ def test_claims_and_undecided_events_of_a_repeated_call_are_applied(call):
     assert {(row.kind, row.is_confirmed) for row in ProviderEvent.objects.all()} == {("failed", True)}
 
 
-def test_event_that_cannot_be_stored_is_refused_among_others(call, monkeypatch, memory_provider, client):
+def test_call_with_an_event_that_cannot_be_stored_is_refused(call, monkeypatch, memory_provider, client):
     events = [PaymentEvent(event_id=name, kind="failed", reference="r") for name in ("a", "b\0", "\ud800", 7, None)]
     monkeypatch.setattr(memory_provider, "read_webhook", lambda self, request: events)
     assert client.post(reverse("shop_orders:webhook", args=["memory"])).status_code == 400

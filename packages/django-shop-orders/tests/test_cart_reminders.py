@@ -155,7 +155,7 @@ def test_an_address_gets_one_reminder_in_a_week(left, received):
 
 
 @pytest.mark.parametrize("change", ["withdrawn", "other address", "ordered", "deleted"])
-def test_who_entered_an_address_cannot_end_its_pause(left, received, change):
+def test_person_who_entered_an_address_cannot_end_its_pause(left, received, change):
     """Somebody may enter the address of a stranger in many carts."""
     first = left("amina@example.org")
     left("amina@example.org")

@@ -188,7 +188,7 @@ def test_details_of_another_tab_are_shown_first(shopper):
     assert not Order.objects.exists()
 
 
-def test_cart_of_another_tab_is_shown_first_though_the_total_is_the_same(shopper, book):
+def test_cart_changed_in_another_tab_is_shown_before_ordering_even_if_the_total_is_equal(shopper, book):
     Book.objects.create(isbn="978-2", title="Plains of Kenya", sale_price=book.sale_price, on_hand=5)
     sent = shopper.review()
     shopper.get("/store/cart/")
@@ -375,7 +375,7 @@ def test_nonsense_in_the_cart_is_refused_with_a_page(shopper, values):
 
 
 @pytest.mark.parametrize("quantity", ["-5", "many", "2.5", "1 000", "9" * 30, "\u0663"])
-def test_quantity_that_is_no_whole_number_or_too_large_adds_nothing(shopper, quantity):
+def test_quantity_that_is_not_a_whole_number_or_too_large_adds_nothing(shopper, quantity):
     text = shopper.add(quantity)
     assert ('role="alert"' in text, "Nothing in it yet" in text) == (True, True)
     shopper.add(2)
@@ -394,7 +394,7 @@ def test_quantities_in_fields_have_no_separators(shopper, settings, shop_setting
     assert 'name="quantity" value="1100"' in text
 
 
-def test_provider_that_is_gone_is_said_in_words_of_the_shop(shopper, shop_settings):
+def test_removed_provider_has_a_message_for_customers(shopper, shop_settings):
     bank = {"BACKEND": "shop_orders.payment_providers.BankTransfer", "OPTIONS": {"account": "Test Bank, 1"}}
     shop_settings(PAYMENT_PROVIDERS={"test": TEST, "bank": bank})
     shopper.review(payment="bank")
@@ -406,7 +406,7 @@ def test_provider_that_is_gone_is_said_in_words_of_the_shop(shopper, shop_settin
     assert "This payment method is no longer offered." in text
 
 
-def test_nobody_is_thanked_for_a_cancelled_order(shopper):
+def test_cancelled_order_shows_no_thanks(shopper):
     shopper.place()
     order = Order.objects.get()
     thanks = f"/store/orders/{order.number}/thanks/?token={guest_links.token_for(order.number)}"
@@ -433,7 +433,7 @@ def test_form_has_the_countries_of_the_site_first(shop_settings):
 
 @pytest.mark.parametrize("language", ["en", "de"])
 @pytest.mark.parametrize("chosen", ["KE", "CI", "", None, '"><script>'])
-def test_long_choice_is_written_as_that_of_django(language, chosen):
+def test_long_select_has_the_html_of_django(language, chosen):
     """The quoted name of Côte d'Ivoire, no choice, and one that is not offered are among them."""
     with translation.override(language):
         choices = countries.choices(["KE"])
@@ -445,14 +445,14 @@ def test_long_choice_is_written_as_that_of_django(language, chosen):
     assert ("Kenya" in written[0]) is (language == "en")
 
 
-def test_long_choice_may_have_groups():
+def test_long_select_may_have_groups():
     html = LongSelect(choices=[("Near", [("KE", "Kenya")]), ("Far", [("DE", "Germany")])]).render("country", "DE")
     assert html.count("<optgroup") == 2
     assert 'value="DE" selected' in html
 
 
 def test_forms_share_one_template_engine():
-    """To load an engine takes five milliseconds."""
+    """Loading an engine takes five milliseconds."""
     assert CheckoutForm().renderer.engine is FindOrderForm().renderer.engine
 
 
@@ -519,7 +519,7 @@ def test_check_says_what_the_site_lacks(settings, tmp_path):
         ({"base.html": "", "shop_orders_pages/base.html": '{% extends "page.html" %}'}, []),
     ],
 )
-def test_check_names_the_blocks_that_the_base_of_the_site_lacks(settings, tmp_path, files, missing):
+def test_check_names_the_blocks_that_base_html_lacks(settings, tmp_path, files, missing):
     """Without the block ``content``, the pages would be empty, and no error would say so."""
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -541,7 +541,7 @@ def test_templates_use_no_class_that_a_framework_styles_as_something_else():
     assert used & styled == set()
 
 
-def test_step_that_is_reached_and_amounts_need_no_style(shopper):
+def test_current_step_and_amounts_can_be_read_without_css(shopper):
     shopper.add(2)
     text = shopper.get("/store/checkout/")
     assert '<li aria-current="step"><strong>Your details</strong></li>' in text

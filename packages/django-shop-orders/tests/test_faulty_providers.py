@@ -1,4 +1,4 @@
-"""A provider with a fault, or that never responds again: nothing waits for ever without being shown to staff."""
+"""A provider that raises errors or stops responding: everything that waits for it is shown to staff in the end."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(params=[ProviderUnavailable, KeyError("secret")], ids=["unavailable", "a fault"])
 def break_down(memory_provider, monkeypatch, request):
-    """A function that lets a method of the provider fail from now on."""
+    """A function that makes a method of the provider fail from now on."""
 
     def fail(self, *args, **kwargs):
         raise request.param

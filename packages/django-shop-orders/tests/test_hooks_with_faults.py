@@ -1,4 +1,4 @@
-"""Hooks of a site that raise or return the wrong type: the fault is logged, and what does not need them works."""
+"""Hooks of a site that raise an error or return the wrong type: it is logged, and everything else works."""
 
 import pytest
 from shop_orders import carts, checkout, customers, events, tracking
@@ -62,7 +62,7 @@ def test_order_is_tracked_without_messages(client, user, place, shop_settings, h
     ("hook", "first_name"),
     [("raises", ""), ("nothing", ""), ("number", ""), ("nones", ""), ("wrong_texts", ""), ("unknown_fields", "Amina")],
 )
-def test_customer_is_made_of_what_the_hook_returns(user, shop_settings, hook, first_name, caplog):
+def test_customer_is_created_from_what_the_hook_returns(user, shop_settings, hook, first_name, caplog):
     shop_settings(NEW_CUSTOMER=here(hook))
     customer = customers.for_user(user)
     assert (customer.first_name, Customer.objects.count()) == (first_name, 1)

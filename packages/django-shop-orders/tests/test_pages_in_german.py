@@ -39,7 +39,7 @@ DATA = (
 
 
 class Texts(HTMLParser):
-    """What a reader of a page sees or hears."""
+    """The texts of a page that a reader sees or hears."""
 
     def __init__(self, html):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A guest buys through the pages in sites with settings that new projects do not have."""
+"""A guest buys through the pages in sites with unusual settings."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -51,7 +51,7 @@ SITES = {
 }
 
 
-class Behind(Client):
+class ClientBelowAPath(Client):
     """A client of a server that puts the site below a path."""
 
     def generic(self, method, path, *args, **kwargs):
@@ -70,7 +70,7 @@ def test_guest_buys_pays_and_cancels(site, settings, shopper):
     for name, value in SITES[site].items():
         setattr(settings, name, value)
     if site == "below a path":
-        shopper.client = Behind(enforce_csrf_checks=True)
+        shopper.client = ClientBelowAPath(enforce_csrf_checks=True)
     at = "/en/store" if site == "languages in paths" else "/store"
     shopper.add(2, at=at)
     shopper.get(f"{at}/checkout/")
@@ -84,8 +84,8 @@ def test_guest_buys_pays_and_cancels(site, settings, shopper):
     assert (order.payment_status, order.status, shopper.response.status_code) == ("paid", "cancelled", 200)
 
 
-class Away(LocMemCache):
-    """A cache whose server is away."""
+class UnreachableCache(LocMemCache):
+    """A cache whose server cannot be reached."""
 
     def add(self, *args, **kwargs):
         raise ConnectionError("The cache is away.")
@@ -93,9 +93,9 @@ class Away(LocMemCache):
     get = set = incr = add
 
 
-def test_provider_is_asked_and_links_are_sent_while_the_cache_is_away(shopper, monkeypatch, shop_settings):
+def test_provider_is_asked_and_links_are_sent_without_the_cache(shopper, monkeypatch, shop_settings):
     shopper.place()
-    away = Away("away", {})
+    away = UnreachableCache("away", {})
     monkeypatch.setattr("shop_orders.contrib.pages.views.orders.cache", away)
     monkeypatch.setattr("shop_core.limits.cache", away)
     assert "Your payment arrived" in shopper.pay("lose")
@@ -105,7 +105,7 @@ def test_provider_is_asked_and_links_are_sent_while_the_cache_is_away(shopper, m
 
 
 @pytest.mark.parametrize("page", ["review", "place"])
-def test_end_of_the_session_is_said(shopper, page):
+def test_message_says_that_the_session_has_ended(shopper, page):
     sent = shopper.review()
     del shopper.client.cookies["sessionid"]
     if page == "place":
@@ -126,12 +126,12 @@ def test_log_in_in_another_tab_changes_the_cart(shopper, user):
 
 
 @pytest.mark.parametrize("name", ["\u200b", "\u202e\u202c", "\u200d"])
-def test_name_that_nobody_sees_is_missing(shopper, name):
+def test_invisible_name_counts_as_missing(shopper, name):
     shopper.add()
     assert "This field is required." in shopper.enter(name=name, city=name)
 
 
-def test_characters_that_nobody_sees_are_left_out(shopper):
+def test_invisible_characters_are_removed(shopper):
     shopper.place(name="\u202aAnna\u202c \u0645\u06cc\u200c\u062e", line1="12\u200b High Street", note="\u202eTop")
     order = Order.objects.get()
     seen = (order.contact_name, order.shipping_address["line1"], order.customer_note)
@@ -189,7 +189,7 @@ def test_check_asks_the_engine_that_renders_the_pages(settings, tmp_path):
 
 
 @pytest.mark.parametrize("urls", ["below_a_namespace", "below_a_parameter"])
-def test_check_says_that_no_page_finds_the_others(settings, urls):
+def test_check_warns_if_the_pages_cannot_link_to_each_other(settings, urls):
     assert not [message for message in check_site(None) if message.id == "shop_orders_pages.W004"]
     settings.ROOT_URLCONF = tuple(getattr(prefixed, urls))
     clear_url_caches()

@@ -110,7 +110,7 @@ def test_shipping_depends_on_the_subtotal_and_the_country():
     assert [c.amount for c in flat_rate_shipping(abroad, **options)] == [9]
 
 
-def test_what_is_not_delivered_costs_no_shipping():
+def test_order_without_delivery_costs_no_shipping():
     voucher = replace(line("10"), product_ref="voucher", needs_delivery=False)
     assert list(flat_rate_shipping(draft(voucher), amount="5")) == []
     assert [c.amount for c in flat_rate_shipping(draft(voucher, line("10")), amount="5")] == [5]

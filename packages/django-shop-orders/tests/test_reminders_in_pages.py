@@ -1,4 +1,4 @@
-"""The box of the checkout with which a customer agrees to a reminder of the cart."""
+"""The checkbox in the checkout with which a customer agrees to a reminder of the cart."""
 
 import re
 from datetime import timedelta
@@ -59,7 +59,7 @@ def test_order_is_placed_with_and_without_the_consent(shopper):
     assert Order.objects.count() == 1
 
 
-def test_box_is_missing_where_no_reminders_are_sent(shopper, shop_settings):
+def test_box_is_missing_if_no_reminders_are_sent(shopper, shop_settings):
     shop_settings(CART_ABANDONED_AFTER=None)
     shopper.get("/store/checkout/")
     assert (LABEL in shopper.text, "remind" in shopper.text) == (False, False)

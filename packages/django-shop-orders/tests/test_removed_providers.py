@@ -1,4 +1,4 @@
-"""A provider that was removed from the settings: what it would have to do is left to staff, with what to do."""
+"""A provider that was removed from the settings: staff do its work, and messages say how."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -40,7 +40,7 @@ def card(order):
 
 @pytest.fixture
 def days_pass(make_due):
-    """A function that runs the jobs as often as within several days, after the time to pay of all orders."""
+    """A function that runs the jobs of several days, after the time to pay of all orders."""
 
     def pass_by():
         Order.objects.update(expires_at=timezone.now() - timedelta(days=5))
@@ -95,15 +95,15 @@ def state(row):
 # Refunds.
 
 
-def test_refund_is_refused_and_what_staff_sent_back_is_recorded(order, card, remove, user):
+def test_refund_is_refused_and_staff_record_what_they_sent_back(order, card, remove, user):
     payments.apply_state(card.pk, CAPTURED)
     remove("memory")
     for wish in ({}, {"amount": Decimal(10)}, {"lines": {"978-1": 1}}, {"amount": Decimal(10), "credit": False}):
         with pytest.raises(RefundByHand) as refused:
             payments.refund(order.pk, **wish, by=user)
     assert str(refused.value) == (
-        "memory is not in the settings any more. Send the money back on its page, or in another way, then record it "
-        "as a refund made at the provider. Only 0.00 KES can be refunded here."
+        "memory is not in the settings any more. Send the money back on the page of the provider, or in another way, "
+        "then record it as a refund made at the provider. Only 0.00 KES can be refunded here."
     )
     assert refused.value.extra == {"payment_provider": "memory", "refundable": "0.00"}
     assert (refunds(), order.credits.count()) == ([], 0)
@@ -112,14 +112,14 @@ def test_refund_is_refused_and_what_staff_sent_back_is_recorded(order, card, rem
     assert (refunds(), order.refunded_amount) == ([("memory", 10, "succeeded")], 10)
 
 
-def test_refund_that_is_too_large_is_still_called_so(order, card, remove):
+def test_refund_that_is_too_large_is_refused_as_such(order, card, remove):
     payments.apply_state(card.pk, CAPTURED)
     remove("memory")
     with pytest.raises(RefundTooLarge):
         payments.refund(order.pk, amount=Decimal(26))
 
 
-def test_only_money_of_providers_that_are_there_is_refunded(order, card, remove):
+def test_only_money_of_configured_providers_is_refunded(order, card, remove):
     payments.record_payment(order.pk, amount=Decimal(10), provider="bank")
     Payment.objects.filter(pk=card.pk).update(amount=Decimal(15))
     payments.apply_state(card.pk, PaymentState(status="captured", captured=Decimal(15)))
@@ -139,9 +139,14 @@ def test_staff_are_told_in_the_admin_and_record_the_refund(order, card, remove, 
     payments.record_payment(order.pk, amount=Decimal(5), provider="bank")
     remove("memory")
     page = step(shopkeeper, order, "refund", amount="20", notify="on")
-    assert "is not in the settings any more. Send the money back on its page, or in another way" in page
+    assert (
+        "is not in the settings any more. Send the money back on the page of the provider, or in another way" in page
+    )
     form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "record_refund"])).content.decode()
-    assert "Not in the settings any more: memory. Send its money back on its page, or in another way." in form
+    assert (
+        "Not in the settings any more: memory. Send the money back on the page of the provider, or in another way."
+        in form
+    )
     step(shopkeeper, order, "record_refund", payment=card.pk, amount="20", notify="on")
     assert refunds() == [("memory", 20, "succeeded")]
 
@@ -171,8 +176,8 @@ def test_refund_from_before_the_removal_says_what_to_do(order, card, remove, day
     assert list(Order.objects.needs_decision()) == []
 
 
-def test_surplus_goes_back_by_the_payment_that_it_came_with(order, card, memory_provider):
-    """The newest payment has money too, but staff would have to send that."""
+def test_surplus_is_refunded_from_the_payment_that_brought_it(order, card, memory_provider):
+    """The newest payment has money too, but only staff can refund it."""
     payments.record_payment(order.pk, amount=Decimal(25), provider="bank")
     payments.apply_state(card.pk, CAPTURED)
     payments.send_due_refunds()
@@ -181,7 +186,7 @@ def test_surplus_goes_back_by_the_payment_that_it_came_with(order, card, memory_
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])
-def test_late_and_doubled_money_of_a_removed_provider_is_left_to_staff(order, card, remove, is_cancelled, days_pass):
+def test_staff_refund_late_and_doubled_money_of_a_removed_provider(order, card, remove, is_cancelled, days_pass):
     if is_cancelled:
         lifecycle.cancel(order.pk)
     else:
@@ -222,7 +227,7 @@ def test_order_with_an_unconfirmed_report_is_held_and_ends(order, card, remove, 
     assert (state(order), ProviderEvent.objects.get().outcome) == ("cancelled", "held")
 
 
-def test_staff_decide_about_an_unconfirmed_report_while_the_provider_is_away(
+def test_staff_decide_about_an_unconfirmed_report_while_the_provider_is_removed(
     order, card, memory_provider, report, days_pass
 ):
     report("captured", amount=Decimal(25), is_confirmed=False)
@@ -257,7 +262,7 @@ def test_unsettled_refunds_and_disputes_are_held(order, card, remove, report, da
     assert name in possible_steps(order)
 
 
-def test_captured_money_is_not_asked_about_for_ever(card, remove, make_due):
+def test_checks_of_captured_payments_end(card, remove, make_due):
     payments.apply_state(card.pk, CAPTURED)
     remove("memory")
     for _day in range(30):
@@ -267,7 +272,7 @@ def test_captured_money_is_not_asked_about_for_ever(card, remove, make_due):
     assert card.next_check_at is None
 
 
-def test_money_of_a_removed_bank_is_recorded_by_another_way(place, memory_provider, remove, shopkeeper):
+def test_money_of_a_removed_bank_transfer_is_recorded_for_another_provider(place, memory_provider, remove, shopkeeper):
     order = place(provider="bank")
     payments.start(order.pk)
     remove("bank")

@@ -1,4 +1,4 @@
-"""A product source with a fault: the cart stays usable, and says which line cannot be ordered."""
+"""A product source that fails: the cart stays usable, and shows which line cannot be ordered."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -147,7 +147,7 @@ def test_product_that_cannot_be_sold_is_unreadable(source, cart, book, fault, ca
         carts.add_item(cart, book.isbn)
 
 
-def test_ref_that_names_a_line_of_an_order_is_not_sold(source):
+def test_product_whose_ref_names_a_line_is_not_sold(source):
     for ref in ("#2", "a#2", "#b", "#2a"):
         Book.objects.create(isbn=ref, title=ref, sale_price=Decimal(1), on_hand=5)
     cart, _token = carts.find_or_open()
@@ -162,7 +162,7 @@ def test_ref_that_names_a_line_of_an_order_is_not_sold(source):
     assert [line.shipped_quantity for line in placed.lines.order_by("position")] == [1, 1, 0]
 
 
-def test_source_that_fails_for_all_is_not_asked_for_ever(source, book, shop_settings):
+def test_source_that_fails_for_all_products_is_called_a_limited_number_of_times(source, book, shop_settings):
     for number in range(60):
         Book.objects.create(isbn=f"b{number}", title="t", sale_price=Decimal(1), on_hand=5)
     cart, _token = carts.find_or_open()
@@ -198,7 +198,7 @@ def test_errors_of_the_database_are_not_caught(source, cart, book):
         carts.view(cart)
 
 
-def test_reinstating_says_what_is_short_though_the_source_fails(source, place, book, memory_provider):
+def test_reinstating_names_what_is_short_even_if_the_source_fails(source, place, book, memory_provider):
     placed = place(provider="bank")
     lifecycle.cancel(placed.pk)
     payments.record_payment(placed.pk, amount=Decimal("25.00"))

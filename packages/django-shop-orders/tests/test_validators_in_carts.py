@@ -117,7 +117,7 @@ def test_fault_of_a_validator_is_logged_and_refuses_the_order(client, cart, book
 
 
 def test_site_without_validators_pays_nothing(cart, shop_settings, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr("shop_orders.carts.refusals.opened", None)
+    monkeypatch.setattr("shop_orders.carts.refusals.open_draft", None)
     with django_assert_num_queries(2):
         assert carts.view(cart).can_be_ordered
 

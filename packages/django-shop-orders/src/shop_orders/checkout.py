@@ -87,12 +87,12 @@ def place_order(
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock, TooManyLines: the cart cannot be ordered as it is.
-        ProductUnreadable: the product source has a fault. It was logged.
+        ProductUnreadable: the product source failed to read a product. The error was logged.
         PricingFailed: a pricing hook failed, or its charges do not add up.
         TotalChanged: the total is not ``expected_total``.
         PaymentNotPossible: the order lacks what the provider needs.
         CheckoutRefused: a validator refused the order.
-        ValidatorFailed: a validator has a fault. It was logged.
+        ValidatorFailed: a validator raised an unexpected error. It was logged.
         TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
         InvalidInput: the contact, an address or another text is not valid, or the provider is unknown.

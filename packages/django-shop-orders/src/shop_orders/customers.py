@@ -85,7 +85,8 @@ def for_user(user: Any) -> Customer:
 
 
 def _fields_of(user: Any) -> dict[str, str]:
-    """What the NEW_CUSTOMER hook says about a user. A fault of it is logged, and the customer can enter it later."""
+    """The fields that the NEW_CUSTOMER hook returns for a user. If the hook fails, the error is logged and the fields
+    are empty; the customer can enter them later."""
     hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
     try:
         return _fitted(hook(user))
@@ -97,7 +98,7 @@ def _fields_of(user: Any) -> dict[str, str]:
 
 
 def _fitted(fields: Mapping[str, str]) -> dict[str, str]:
-    """The hook's values, shortened to what the columns hold, so that a user with a long name can order too. None is
+    """The hook's values, cut to the length of the columns, so that a user with a long name can order too. None becomes
     an empty text."""
     if unknown := set(fields) - set(FIELDS):
         logger.error("The hook NEW_CUSTOMER returned fields that a customer does not have: %s", sorted(unknown))

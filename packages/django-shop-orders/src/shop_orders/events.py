@@ -241,7 +241,7 @@ def _tax_line(charge: Charge, currency: str) -> dict[str, Any]:
 def order_url(order: Order) -> str:
     """The URL of the order's page, from the ORDER_URL hook. For a guest's order it contains a token.
 
-    "" if the hook has a fault, which is logged: a message without a link is better than no order.
+    Returns "" and logs the error if the hook fails: a message without a link is better than no order.
     """
     if not app_settings.ORDER_URL:
         return ""
@@ -290,7 +290,7 @@ def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
 
 
 def _values(event: OrderEvent, about: Model | None) -> dict[str, Any]:
-    """What a receiver gets, but the sender."""
+    """The keyword arguments of a receiver, without the sender."""
     values = {"signal": getattr(signals, event.signal), "order": event.order}
     if about is not None:
         values[str(about._meta.model_name)] = about

@@ -128,7 +128,7 @@ class PricingFailed(ShopOrdersError):
 
 
 class ValidatorFailed(ShopOrdersError):
-    """A validator has a fault. ``hook`` is its dotted path, ``problem`` names the error that it raised."""
+    """A validator raised an unexpected error. ``hook`` is its dotted path, ``problem`` names the error."""
 
     code = "validator_failed"
 
@@ -363,8 +363,8 @@ class RefundTooLarge(ShopOrdersError):
 class RefundByHand(ShopOrdersError):
     code = "refund_by_hand"
     sentence = gettext_lazy(
-        "%(provider)s is not in the settings any more. Send the money back on its page, or in another way, then "
-        "record it as a refund made at the provider. Only %(refundable)s %(currency)s can be refunded here."
+        "%(provider)s is not in the settings any more. Send the money back on the page of the provider, or in another "
+        "way, then record it as a refund made at the provider. Only %(refundable)s %(currency)s can be refunded here."
     )
 
     def __init__(self, *, provider: str, refundable: str, currency: str) -> None:

@@ -114,9 +114,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return Round(Coalesce(Subquery(sums), Value(Decimal(0)), output_field=AMOUNT), precision=4)
 
     def search(self, text: str) -> OrderQuerySet:
-        """Search orders by number, e-mail address, phone, name, SKU or tracking number: the newest that match.
-
-        Each of them is a statement that runs at once, by an index (on PostgreSQL).
+        """The newest orders whose number, e-mail address, phone, name, SKU or tracking number matches. Each of these
+        is searched by a statement of its own, which runs at once; on PostgreSQL it uses an index.
         """
         text = text.strip()
         parts = dict.fromkeys(("number__icontains", "email__icontains", "contact_name__icontains"), text)

@@ -90,7 +90,7 @@ def add_to_cart(
 
 
 def product_name(ref: str) -> str:
-    """The name of a product; its ref if it cannot be bought, or if the product source has a fault."""
+    """The name of a product; its ref if it cannot be bought or read."""
     product = read([ref]).get(ref) if ref else None
     return ref if product is None else product.name
 

@@ -96,7 +96,7 @@ def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
 
 
 def _converted(value: Any, field: Any, connection: BaseDatabaseWrapper) -> Any:
-    """The value for the database. Line options are mostly empty, and JSON is converted slowly."""
+    """The value for the database. Empty options skip the JSON conversion, which is slow."""
     if value == {} and type(field) is models.JSONField:
         return "{}"
     return field.get_db_prep_save(value, connection)

@@ -41,8 +41,8 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
 
 
 def _apply(alias: str, events: Sequence[PaymentEvent | IncomingPaymentEvent]) -> None:
-    """Apply the events of a call. Those that were decided before are found in one statement, so that a call with many
-    events that the provider repeats because it did not wait is quick."""
+    """Apply the events of a call. One statement finds those that were decided before, so a repeated call with many
+    events is fast."""
     reports = [event for event in events if not isinstance(event, IncomingPaymentEvent)]
     decided = inbox.decided(alias, reports) if len(reports) > 1 else {}
     orders = dict.fromkeys(decided.values())

@@ -312,7 +312,8 @@ class ProviderRefundForm(NotifyForm):
         removed = sorted({payment.provider for payment in captured} - set(aliases()))
         if removed:
             text = _(
-                "Not in the settings any more: %(providers)s. Send its money back on its page, or in another way."
+                "Not in the settings any more: %(providers)s. Send the money back on the page of the provider, "
+                "or in another way."
             )
             self.fields["payment"].help_text = text % {"providers": escape(", ".join(removed))}
 

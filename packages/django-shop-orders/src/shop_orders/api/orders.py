@@ -140,7 +140,7 @@ def before(order: Order) -> Q:
 
 
 def page(rows: Any, limit: int) -> OrderPage:
-    """A page of a queryset of orders, newest first. The units are added up for the orders of the page alone."""
+    """A page of a queryset of orders, newest first. Units are counted only for the orders on the page."""
     lines = OrderLine.objects.filter(order=OuterRef("pk")).order_by().values("order")
     units = Subquery(lines.annotate(units=Sum("quantity")).values("units"))
     found = list(rows.order_by("-placed_at", "-pk").annotate(item_count=units)[: limit + 1])

@@ -14,7 +14,7 @@ from shop_orders.api.routers import router
 from shop_orders.api.schemas import PaymentOut, StartPaymentIn
 from shop_orders.models import Order
 
-# They call payment providers, so they must not run in the transaction of a request.
+# These operations call payment providers, so they must not run in the transaction of a request.
 make_non_atomic(router, "/orders/{number}/payments/")
 
 

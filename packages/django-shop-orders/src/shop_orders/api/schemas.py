@@ -108,7 +108,7 @@ class CartLineOut(TaxedOut):
     changes: list[str]
     """gone, unreadable, price_changed, short, too_many or options_refused."""
     problem: str
-    """Why it is unreadable, has too many units, or why its options are refused; otherwise ""."""
+    """The reason for unreadable, too_many or options_refused; otherwise ""."""
 
 
 class ChargeOut(TaxedOut):

@@ -34,7 +34,7 @@ from shop_orders.api.staff_schemas import (
 from shop_orders.exceptions import NotFound
 from shop_orders.models import Payment, Refund
 
-# They call payment providers, so they must not run in the transaction of a request.
+# These operations call payment providers, so they must not run in the transaction of a request.
 make_non_atomic(staff_router, "/orders/{number}/payments/{payment_id}/capture/", "/orders/{number}/refund/")
 
 

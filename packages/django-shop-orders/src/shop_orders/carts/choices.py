@@ -17,7 +17,7 @@ def check(product: SourceProduct, options: Mapping[str, str]) -> None:
 
     Raises:
         InvalidOptions: the product does not take one of them, or the source refuses them.
-        ProductUnreadable: the source has a fault.
+        ProductUnreadable: the source raised an error.
     """
     takes = options_of(product)
     if options and not takes:

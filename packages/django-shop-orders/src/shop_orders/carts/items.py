@@ -45,7 +45,7 @@ def add_item(cart: Cart, ref: str, quantity: int = 1, *, options: Mapping[str, s
 
     Raises:
         UnknownProduct: the product is not on sale.
-        ProductUnreadable: the product source has a fault. It was logged.
+        ProductUnreadable: the product source failed to read the product. The error was logged.
         InvalidOptions: the product does not take these options, or they are not possible.
         InvalidQuantity: the quantity is not above zero, or the cart would have more units of the product than
             MAX_QUANTITY or than its source allows.

@@ -37,14 +37,14 @@ class OpenDraft(Draft):
 
 
 def of_cart(draft: Draft) -> tuple[ShopOrdersError, ...]:
-    """Why the validators would refuse the order of a cart. A validator that reads what the buyer has not entered yet
-    is left out: it is asked at checkout."""
+    """Why the validators would refuse the order of a cart. A validator that reads a value that the buyer has not
+    entered yet is skipped here and called at checkout."""
     if not app_settings.VALIDATORS:
         return ()
-    return _refusals(opened(draft))
+    return _refusals(open_draft(draft))
 
 
-def opened(draft: Draft) -> OpenDraft:
+def open_draft(draft: Draft) -> OpenDraft:
     """The draft of a cart, as validators see it."""
     found = object.__new__(OpenDraft)
     vars(found).update(vars(draft))
@@ -64,7 +64,7 @@ def _refusals(draft: Draft) -> tuple[ShopOrdersError, ...]:
 def _refusal(entry: Any, draft: Draft) -> ShopOrdersError | None:
     """Why a validator refuses. Errors of the database are not caught.
 
-    One that locks rows can be asked in a transaction only: where there is none, it is left out until the checkout.
+    A validator that locks rows needs a transaction. Without one, it is skipped here and called at checkout.
     """
     try:
         load_hook(entry)(draft)

@@ -34,7 +34,7 @@ ADDRESS_PAUSE = timedelta(days=7)
 def agree_to_reminder(cart: Cart, *, email: str = "") -> CartReminder:
     """Record that the customer wants to be reminded of this cart. Without an address, the customer's is used.
 
-    A second call changes the address. A cart that was announced stays so.
+    A second call changes the address. A cart that was announced is not announced again.
 
     Raises:
         RemindersOff: CART_ABANDONED_AFTER is not set.
@@ -57,7 +57,7 @@ def agree_to_reminder(cart: Cart, *, email: str = "") -> CartReminder:
 
 @in_transaction(Cart)
 def withdraw_reminder(cart: Cart) -> None:
-    """Remove the consent and the address. An announced cart keeps the fact that it was announced, without them."""
+    """Remove the consent and the address. For an announced cart, only the fact that it was announced is kept."""
     lock(cart)
     reminders = CartReminder.objects.filter(cart=cart)
     reminders.filter(announced_at=None).delete()
@@ -72,8 +72,8 @@ def reminder_of(cart: Cart | None) -> CartReminder | None:
 def announce_abandoned(*, limit: int = 500) -> int:
     """Send ``cart_abandoned`` for carts that are due, and delete the consents of closed carts. Returns how many.
 
-    Safe to run in parallel. Whether a cart is still open, filled, unchanged and consented to is read again under its
-    lock before each attempt.
+    Safe to run in parallel. Before each attempt, the cart is locked and read again: it must still be open, not empty,
+    unchanged and have the consent.
     """
     _delete_old()
     keys = list(_due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit])
@@ -103,7 +103,8 @@ def _due() -> QuerySet[CartReminder]:
 
 
 def _announce(key: int) -> bool:
-    """Send the signal for one cart. False if it is not due any more, or a receiver failed: then it is tried again."""
+    """Send the signal for one cart. Returns False if it is no longer due, or if a receiver failed; after a failure it
+    is tried again."""
     claimed = _claim(key)
     if claimed is None:
         return False
@@ -130,7 +131,7 @@ def _claim(key: int) -> tuple[CartReminder, dict[str, Any]] | None:
     reminder = _due().select_related("cart__customer").filter(pk=key).first()
     if reminder is None:
         return None
-    if paused_until := _take_address(reminder):
+    if paused_until := _begin_pause(reminder):
         CartReminder.objects.filter(pk=key).update(next_attempt_at=paused_until)
         return None
     wait = min(LONGEST_WAIT, FIRST_RETRY * 4 ** min(reminder.attempts, 8))
@@ -139,9 +140,9 @@ def _claim(key: int) -> tuple[CartReminder, dict[str, Any]] | None:
     return reminder, _payload(reminder)
 
 
-def _take_address(reminder: CartReminder) -> datetime | None:
-    """Begin the pause of the address. Returns when its pause ends if another cart began it. Of two processes with
-    carts of one address, the second waits here for the first."""
+def _begin_pause(reminder: CartReminder) -> datetime | None:
+    """Begin the pause of the address. If a reminder of another cart has begun it, return when it ends. If two
+    processes have carts of the same address, the second one waits here for the first."""
     now = timezone.now()
     values = {"event_id": reminder.event_id, "reminded_at": now}
     rows = RemindedAddress.objects.select_for_update()

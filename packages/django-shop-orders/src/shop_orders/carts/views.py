@@ -39,15 +39,15 @@ class LineView:
     available: int | None
     changes: tuple[str, ...]
     source_product: SourceProduct | None
-    """The product as its source sells it now; None when it is gone or unreadable."""
+    """The product as its source sells it now; None if it is gone or unreadable."""
     taxed: Taxed | None
-    """Its discount, net amount and tax; None when it is gone or unreadable, or when pricing failed."""
+    """Its discount, net amount and tax; None if the product is gone or unreadable, or if pricing failed."""
     line: str = ""
     """Its public id, for ``set_line_quantity`` and ``remove_line``."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The texts that the buyer typed, by their names."""
     problem: ShopOrdersError | None = None
-    """Why it is unreadable, has ``too_many`` units, or why its options are refused."""
+    """Why it is ``unreadable``, has ``too_many`` units or ``options_refused``."""
 
     @property
     def options_text(self) -> str:
@@ -243,7 +243,7 @@ def _units(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> 
 
 
 def _missing_view(item: CartItem, *, is_gone: bool) -> LineView:
-    """A line without a product: it is gone, or the source failed to read it."""
+    """A line whose product is gone, or could not be read by the source."""
     return LineView(
         product=item.product_ref,
         sku="",

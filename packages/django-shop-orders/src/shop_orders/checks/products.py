@@ -139,7 +139,8 @@ def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
 
 
 def _editable_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
-    """A form that was opened before a sale writes the old number back: 10 in the form, 4 sold, saved: 10 again."""
+    """A form that was opened before a sale overwrites the stock: it shows 10, 4 are sold, and saving it sets 10
+    again."""
     from django.contrib.admin.sites import all_sites
 
     for site in all_sites:

@@ -59,7 +59,7 @@ def check_providers() -> Iterator[checks.CheckMessage]:
 
 
 def _names() -> Iterator[checks.CheckMessage]:
-    """Two distributions with one name of an entry point: who takes the money would be left to chance."""
+    """Two distributions with the same entry point: which of them takes payments would be left to chance."""
     for name, points in registry.offered().items():
         if len({registry.distribution_of(point) for point in points}) > 1:
             found = dict.fromkeys(f"{registry.distribution_of(point)} ({point.value})" for point in points)

@@ -44,8 +44,8 @@ def ship(
         InvalidTransition: the order is not being processed.
         NothingToShip: a quantity exceeds the units left to ship of its line, or the parcel would be empty.
         AmbiguousLine: several lines have a product.
-        InvalidInput: a text is too long, or has a character that cannot be stored, or the tracking page is no web
-            address.
+        InvalidInput: a text is too long or has a character that cannot be stored, or the tracking page is not an
+            http(s) URL.
     """
     order = statuses.lock(order_id)
     statuses.check(order, OrderStatus.SHIPPED)

@@ -17,25 +17,24 @@ from shop_orders.exceptions import InvalidOptions
 MAX_OPTIONS = 10
 MAX_NAME_LENGTH = 50
 MAX_BYTES = 2048
-"""Of the names and texts together, in UTF-8."""
+"""The most bytes of all names and texts together, in UTF-8."""
 
 BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that change the order in which text is shown, so that staff would read another text than was typed
 (https://www.unicode.org/reports/tr36/). Plain right-to-left text does not need them."""
 INVISIBLE = frozenset("\u00ad\u180e\u200b\u2060\ufeff")
-"""Characters without a shape and a meaning in plain text: two texts would look the same and be different lines."""
+"""Characters that are invisible and not needed in plain text: texts that look the same would be different lines."""
 
 SEPARATORS = frozenset(';|"\uff1b\u037e\u061b\ufe14\ufe54\u204f\uff5c')
-"""Between the options of a line and the lines of an export, with the semicolons and bars of other scripts."""
+"""Characters that separate options, or the lines of an export, and those of other scripts that look like them."""
 
-MARKS = "\u061c\u115f\u1160\u200c\u200d\u200e\u200f\u3164\uffa0"
-"""Characters that show something only beside others, as in Persian, right-to-left text and emojis."""
+ALLOWED_INVISIBLE = "\u061c\u115f\u1160\u200c\u200d\u200e\u200f\u3164\uffa0"
+"""Invisible characters that are allowed beside others, as in Persian, right-to-left text and emojis."""
 
 
 def clean(options: Mapping[str, Any] | None, ref: str) -> dict[str, str]:
-    """Options as they are stored: normalised (NFC), without blanks around them, sorted, and without empty ones.
-
-    So options that look the same are the same. Line feeds are kept.
+    """Options as they are stored: normalised (NFC), stripped, sorted, and without empty ones, so that options that
+    look the same are equal. Line feeds are kept.
 
     Raises:
         InvalidOptions: there are too many, or one has a name or text that is not possible.
@@ -92,7 +91,7 @@ def _plain(value: Any, ref: str) -> str:
     text = unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if any(_is_refused(character) for character in text):
         raise InvalidOptions(_("An option has an invisible character. Write plain text."), ref=ref)
-    return text if text.strip(MARKS + " ") else ""
+    return text if text.strip(ALLOWED_INVISIBLE + " ") else ""
 
 
 def _is_refused(character: str) -> bool:

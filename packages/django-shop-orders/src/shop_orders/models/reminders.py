@@ -42,8 +42,8 @@ class CartReminder(models.Model):
 
 
 class RemindedAddress(models.Model):
-    """An address to which a reminder went, or is about to go, for its pause. Stored as a hash, apart from the cart:
-    whoever entered the address can change or remove that."""
+    """An address that gets no further reminder until its pause ends. It is stored as a hash, and apart from the cart,
+    since the person who entered the address can change or delete the cart."""
 
     address_hash = models.CharField(_("hash of the address"), max_length=64, unique=True)
     event_id = models.UUIDField(_("event id"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Need = Literal["email", "phone", "currencies", "whole_units", "minimum", "amount"]
-"""The name of a field of Needs; ``amount`` where ``refuses`` says why."""
+"""The name of a field of Needs; ``amount`` if ``refuses`` gave the reason."""
 
 CODE = re.compile(r"[A-Z]{3}")
 
@@ -80,7 +80,8 @@ def obstacle(
 
 
 def _refusal(provider: PaymentProvider, *, amount: Decimal, currency: str) -> str:
-    """Why the provider refuses an amount. A fault of it is logged, and does not hide the other ways to pay."""
+    """Why the provider refuses an amount. An error in its ``refuses`` is logged, and the other providers stay
+    available."""
     try:
         return _as_text(provider.refuses(amount=amount, currency=currency))
     except DatabaseError:

@@ -27,7 +27,7 @@ CALLBACK_AFTER = timedelta(minutes=10)
 MAX_FAILED_CHECKS = 8
 """After this many failed checks, about half a day, a payment is shown to staff."""
 KEPT_FOR = timedelta(days=2)
-"""An order that is overdue for longer is not kept by a payment that its provider reports but fails to close."""
+"""How long an overdue order is kept because its provider fails to close an open payment."""
 
 
 def check(payment: Payment) -> Payment:
@@ -41,19 +41,19 @@ def check(payment: Payment) -> Payment:
         return _check_state(payment)
     except UnknownPaymentProvider as error:
         if payment.status == Status.CAPTURED and not payment.unknown_starts:
-            watching.schedule_unchanged(payment)  # for as long as it would be asked about if it were there
-        show_removed(payment)
+            watching.schedule_unchanged(payment)  # checks end as they would for a configured provider
+        report_removed_provider(payment)
         raise ProviderUnavailable from error
-    except Exception:  # a provider with a fault is shown as one that does not respond
+    except Exception:  # an unexpected error is shown like a missing response
         if payment.checks > MAX_FAILED_CHECKS:
-            _show_if_open(payment, _("%(provider)s does not report the state of this payment."))
+            _report_if_open(payment, _("%(provider)s does not report the state of this payment."))
         raise
 
 
 def end(payment: Payment) -> Payment:
     """``check`` for a payment whose order is overdue: an attempt that is still open is closed, if possible.
 
-    One that cannot be closed does not keep its order for longer than KEPT_FOR. It stays watched.
+    If the attempt cannot be closed, the order is kept for KEPT_FOR at most. The payment is still checked after that.
 
     Raises:
         ProviderUnavailable: the state is not known.
@@ -162,14 +162,14 @@ def _hold_unknown_start(payment_id: int) -> Payment:
     return payment
 
 
-def show_removed(payment: Payment) -> None:
-    """Show staff that the provider of an open payment was removed from the settings, once."""
-    _show_if_open(payment, _("%(provider)s is not in the settings any more."))
+def report_removed_provider(payment: Payment) -> None:
+    """Record once, for staff, that the provider of an open payment was removed from the settings."""
+    _report_if_open(payment, _("%(provider)s is not in the settings any more."))
 
 
 @in_transaction(Payment)
-def _show_if_open(payment: Payment, why: str) -> None:
-    """Show staff that an open payment cannot be asked about, once."""
+def _report_if_open(payment: Payment, why: str) -> None:
+    """Record once, for staff, why the state of an open payment is not known."""
     order, payment = account.lock(payment.pk)
     what_to_do = _("Check on the provider's page whether it was paid, and enter the amount received.")
     message = f"{why % {'provider': payment.provider}} {what_to_do}"

@@ -120,7 +120,8 @@ def _obstacle(order: Order, provider: PaymentProvider) -> Obstacle | None:
 def manual_providers(order: Order) -> list[PaymentProvider]:
     """The order's providers whose payments staff record by hand; the current one first.
 
-    If one of the order's providers was removed from the settings, all that there are: its money may come by them.
+    If one of the order's providers was removed from the settings, these are all manual providers: its money may arrive
+    through any of them.
     """
     used = {order.payment_provider, *order.payments.values_list("provider", flat=True)}
     is_removed = not used <= set(aliases())

@@ -17,7 +17,7 @@ Outcome = ProviderEvent.Outcome
 MAX_ATTEMPTS = 8
 """After this many attempts, about half a day, an event is shown to staff."""
 MAX_FAILURES = 20
-"""The same for an event whose provider does not respond: about four days."""
+"""The same limit for an event whose provider does not respond: about four days."""
 
 
 def confirm(event: ProviderEvent) -> bool:
@@ -28,7 +28,7 @@ def confirm(event: ProviderEvent) -> bool:
     try:
         state = inquiries.ask(event.payment, reference=event.provider_reference)
     except Exception as error:
-        _give_up_in_time(event, is_removed=isinstance(error, UnknownPaymentProvider))
+        _hold_if_too_late(event, is_removed=isinstance(error, UnknownPaymentProvider))
         if not isinstance(error, ProviderUnavailable | UnknownPaymentProvider):
             raise
         logger.warning("Payment provider %s does not respond", event.provider)
@@ -42,8 +42,8 @@ def confirm(event: ProviderEvent) -> bool:
     return False
 
 
-def _give_up_in_time(event: ProviderEvent, *, is_removed: bool) -> None:
-    """Show staff an event whose provider was removed from the settings, or does not respond for a long time."""
+def _hold_if_too_late(event: ProviderEvent, *, is_removed: bool) -> None:
+    """Hold an event for staff if its provider was removed from the settings, or has not responded for too long."""
     if event.attempts >= (MAX_ATTEMPTS if is_removed else MAX_FAILURES):
         inbox.give_up(event.pk, with_payment=is_removed)
 

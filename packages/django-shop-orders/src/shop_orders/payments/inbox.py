@@ -50,7 +50,7 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
 
 
 def decided(alias: str, reported: Sequence[PaymentEvent]) -> dict[str, int]:
-    """Those of the events that ``apply_event`` would not change any more: ``{event id: order id}``."""
+    """The events that were decided before, so that ``apply_event`` would change nothing: ``{event id: order id}``."""
     names = [
         event.event_id for event in reported if isinstance(event.event_id, str) and not UNSAFE.search(event.event_id)
     ]

@@ -50,7 +50,7 @@ def store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderE
     if row.payment_id is None and payment is not None:
         changes["payment"] = payment
     if event.is_confirmed and not row.is_confirmed:
-        # What was confirmed counts, not what an unsigned call said before, also if that was given up.
+        # Confirmed values replace those of an earlier unsigned call, even if its event was held.
         changes |= {**values, "outcome": ProviderEvent.Outcome.RECEIVED}
     if changes:
         for column, value in changes.items():

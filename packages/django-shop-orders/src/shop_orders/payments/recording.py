@@ -91,7 +91,7 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
     if payment.status != Payment.Status.AUTHORISED or payment.order.status == OrderStatus.CANCELLED:
         raise NotPayable
     if payment.provider not in aliases():
-        checking.show_removed(payment)
+        checking.report_removed_provider(payment)
         what_to_do = _("Capture the payment on the provider's page, then enter the amount received.")
         raise UnknownPaymentProvider(payment.provider, what_to_do)
     state = payment_provider(payment.provider).capture(

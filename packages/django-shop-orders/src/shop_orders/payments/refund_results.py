@@ -112,15 +112,15 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
 
 
 def close_totals(payment: Payment, state: PaymentState) -> None:
-    """Close the held reports that name no refund, once the provider's total is the recorded one: staff have nothing to
-    decide about them. If it differs again later, it is held again."""
+    """Close held reports that name no refund if the provider's total equals the recorded one: staff have nothing to
+    decide. If the totals differ again later, a report is held again."""
     if state.refunds is None and _agrees(payment, state):
         unnamed = ProviderEvent.objects.filter(payment=payment, kind="refunded", refund_id="", refund_reference="")
         unnamed.filter(outcome=Outcome.HELD).update(outcome=Outcome.IGNORED, detail="")
 
 
 def is_undecided(row: ProviderEvent) -> bool:
-    """Whether a report may be held. Staff have decided about one with a ``detail`` that is not held any more."""
+    """Whether a report may be held. One that has a ``detail`` and is no longer held was decided by staff."""
     return row.outcome != Outcome.HELD and not row.detail
 
 
@@ -271,9 +271,8 @@ def make_room(order: Order, payment: Payment, amount: Decimal) -> None:
 
 
 def _fail_refunds_of_surplus(order: Order, amount: Decimal) -> None:
-    """Fail unsent refunds of a surplus that this amount has returned already.
-
-    After the customer paid twice, the surplus would otherwise be refunded twice, once from each payment.
+    """Fail unsent refunds of a surplus that this amount has already returned. Otherwise, after the customer paid
+    twice, the surplus would be refunded from each payment.
     """
     unsent = Refund.objects.filter(payment__order=order, status=Status.QUEUED, attempts=0, credits=None)
     for refund in unsent.select_related("payment").order_by("-id"):
@@ -372,7 +371,7 @@ def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str)
 
 
 def _close_held(order: Order, payment: Payment, refund: Refund) -> None:
-    """Close the held reports of a refund that is recorded by now. Totals are compared at the next check."""
+    """Close the held reports of a refund that has now been recorded. Totals are compared at the next check."""
     held = ProviderEvent.objects.filter(payment__order=order, kind="refunded", outcome=Outcome.HELD)
     is_named = Q(refund_id=str(refund.public_id))
     if refund.provider_reference:

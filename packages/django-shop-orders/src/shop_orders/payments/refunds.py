@@ -81,8 +81,8 @@ def queue_refund(
 
     Raises:
         AmbiguousLine: several lines have a product; name the line.
-        RefundByHand: a provider that was removed from the settings has money of the amount. Staff send it back
-            themselves, and record that with ``record_provider_refund``.
+        RefundByHand: part of the amount was paid through a provider that was removed from the settings. Staff send it
+            back themselves and record it with ``record_provider_refund``.
         RefundTooLarge: the amount exceeds the captured money, less what was refunded and the refunds under way.
         InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, ``restock`` more
             than were shipped, or ``cancel`` more than are left to send. Or the reason is too long, or has a character
@@ -133,8 +133,8 @@ def queue(
     notify: bool,
     only: Payment | None = None,
 ) -> list[Refund]:
-    """Store refunds of one or more payments, or of ``only`` one, that add up to the amount. The caller has locked the
-    order.
+    """Store refunds that add up to the amount: of one or more payments, or of the payment ``only``. The caller has
+    locked the order.
 
     The part of the amount that exceeds ``refund_due`` is credited now, even if the refunds fail later. Units that will
     not be sent are credited first and in full, which raises ``refund_due``.
@@ -168,7 +168,7 @@ def queue(
 
 
 def _available(order: Order, only: Payment | None) -> list[tuple[Payment, Decimal]]:
-    """The captured payments, the newest first, each with what can be refunded of it."""
+    """The captured payments, newest first, each with the amount that can still be refunded."""
     is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
         waiting=Sum("refunds__amount", filter=is_waiting, default=Decimal(0))
@@ -180,10 +180,10 @@ def _available(order: Order, only: Payment | None) -> list[tuple[Payment, Decima
 def _of_known_providers(
     order: Order, available: Sequence[tuple[Payment, Decimal]], wanted: Decimal
 ) -> list[tuple[Payment, Decimal]]:
-    """The payments that can be refunded by their providers. Those of removed providers are left to staff.
+    """The payments that their providers can refund. Staff refund those of removed providers.
 
     Raises:
-        RefundByHand: the others have less than is wanted.
+        RefundByHand: these payments have less than the wanted amount.
     """
     known = [(row, part) for row, part in available if row.provider in aliases()]
     refundable = sum((part for _row, part in known), Decimal(0))
@@ -196,9 +196,9 @@ def _of_known_providers(
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
     """Refund money that exceeds the amount due, or record a private event with what staff have to do.
 
-    It goes back by the payment that it came with: what other payments brought may have to be sent by hand. The
-    decision is left to staff in two cases: if they send the provider's refunds by hand, and if the order expired,
-    since they may reinstate it. The caller has locked the order.
+    The payment that brought the excess is refunded: the money of other payments may have to be sent by hand. Staff
+    decide in two cases: if they send the provider's refunds by hand, and if the order expired, since they may
+    reinstate it. The caller has locked the order.
     """
     values = {
         "amount": as_text(amount, payment.currency),

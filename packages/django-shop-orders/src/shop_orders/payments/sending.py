@@ -28,8 +28,8 @@ LONGEST_WAIT = timedelta(hours=6)
 def send_refund(refund_id: int) -> Refund:
     """Send a queued refund to the provider, unless it was sent before or another process is sending it.
 
-    It stays queued, with the reason, if the provider is unavailable, is not configured, or raises an unexpected error,
-    which is logged.
+    It stays queued, with the reason, if the provider is unavailable or not configured, or raises an unexpected error.
+    Unexpected errors are logged.
     """
     refund = _claim(refund_id)
     if refund is None:
@@ -118,7 +118,7 @@ def _record_late_failure(refund_id: int, error: str) -> None:
 
 
 def _fault() -> str:
-    """What staff see of an unexpected error of a provider, whose own text may contain a secret."""
+    """The message for staff about an unexpected error. The error's own text may contain a secret."""
     return _("The provider raised an error: see the log.")
 
 

@@ -24,9 +24,8 @@ def flat_rate_shipping(
     countries: Mapping[str, str] | None = None,
     tax_class: str | None = None,
 ) -> Iterable[Charge]:
-    """One price per order: ``amount``, or that of the country in ``countries``; free from a subtotal of
-    ``free_from``, and if nothing is delivered. Taxed like products of ``tax_class``, else like the products of the
-    order."""
+    """One price per order: ``amount``, or the country's price in ``countries``. Free from a subtotal of ``free_from``,
+    and for orders that need no delivery. Taxed like products of ``tax_class``, else like the products of the order."""
     if not draft.needs_delivery:
         return
     if free_from and draft.subtotal >= Decimal(free_from):

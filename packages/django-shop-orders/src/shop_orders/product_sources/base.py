@@ -12,8 +12,8 @@ class SourceProduct(Protocol):
 
     @property
     def ref(self) -> str:
-        """Identifies the product in carts and orders; must never change. At most 200 characters, and not ``#`` with a
-        number, which names a line of an order."""
+        """Identifies the product in carts and orders; must never change. At most 200 characters. Must not be ``#`` and
+        a number, such as ``#2``: that names a line of an order."""
 
     @property
     def sku(self) -> str:
@@ -57,7 +57,7 @@ class SourceProduct(Protocol):
 
 
 class DetailedProduct(SourceProduct, Protocol):
-    """What a product may say besides. Each of these attributes may be missing; then the default applies."""
+    """Optional attributes of a product. If one is missing, its default applies."""
 
     @property
     def line_options(self) -> Sequence[str]:
@@ -77,8 +77,7 @@ class DetailedProduct(SourceProduct, Protocol):
 
     @property
     def stock_ref(self) -> str:
-        """Products with the same text share one stock: of theirs, only one is named when it is short. Default: the
-        ref."""
+        """Products with the same text share one stock. If it is short, only one of them is named. Default: the ref."""
 
 
 class ProductSource(Protocol):
@@ -100,8 +99,8 @@ class ProductSource(Protocol):
         """The products that can be bought, as ``{ref: product}``. The number of queries must not grow with that of
         ``refs``.
 
-        ``customer`` is the Customer whose cart it is, None for a guest and where no cart is read. Its ``user`` is the
-        user of the site, so that a source can have other prices for some of them.
+        ``customer`` is the Customer who owns the cart; None for a guest, and for calls without a cart. Its ``user`` is
+        the user of the site, so a source can have different prices for some users.
         """
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:

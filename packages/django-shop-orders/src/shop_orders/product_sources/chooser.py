@@ -19,7 +19,7 @@ class SourceChooser:
 
     Each entry of ``sources`` has a BACKEND and OPTIONS, as PRODUCT_SOURCE has, and says which refs are its own:
 
-    - ``"prefix": "ticket-"``: the refs that begin so. The source sees them without the prefix.
+    - ``"prefix": "ticket-"``: refs that begin with it. The source gets them without the prefix.
     - ``"matches": "mysite.sources.is_ticket"``: the refs for which this function returns True.
     - neither, in the last entry: all others.
 
@@ -113,7 +113,7 @@ class _Entry(NamedTuple):
 
 
 class _Joined:
-    """A product whose ref begins with the prefix of its source, and whose stock is shared in its own source only."""
+    """A product with the prefix of its source in its ref. It shares stock only with products of its own source."""
 
     def __init__(self, product: SourceProduct, prefix: str, stocks: int) -> None:
         self._product = product
@@ -121,7 +121,7 @@ class _Joined:
         self.stock_ref = f"{stocks}:{stock_of(product)}"
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_product":  # while it is copied or unpickled, it has no attributes yet
+        if name == "_product":  # it has no attributes yet while it is being copied or unpickled
             raise AttributeError(name)
         return getattr(self._product, name)
 

@@ -1,4 +1,4 @@
-"""What a source may say about a product beyond ``SourceProduct``. Each attribute is optional and has a default."""
+"""Reads the optional attributes of a product, with their defaults. ``DetailedProduct`` describes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads products from the source of the site, so that a fault of the source leaves the rest of a cart usable."""
+"""Reads products from the site's source. If the source fails for one product, the rest of the cart stays usable."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from shop_orders.product_sources.facts import groups_of, most_of, needs_delivery
 logger = logging.getLogger(__name__)
 
 MAX_FAULTS = 20
-"""After so many products that cannot be read one by one, the others of the cart are not tried."""
+"""After this many products that could not be read one by one, the rest of the cart is not tried."""
 LINE_NUMBER = re.compile("#[0-9]+")
-"""Names a line of an order, so no product."""
+"""Such a text names a line of an order, so it cannot be the ref of a product."""
 _TEXTS = (str, Promise)
 _AMOUNTS: Any = (Decimal, int)
 _NUMBERS: Any = (Decimal, int, float)
 _COLUMNS: Any = OrderLine._meta
 _LONGEST: dict[str, int] = {name: _COLUMNS.get_field(name).max_length for name in ("sku", "tax_class")}
 MAX_WEIGHT = 10**8
-"""The column of an order's line has 12 digits, 4 of them decimals."""
+"""The column of an order line has 12 digits, 4 of them decimals."""
 
 
 class Products(dict[str, SourceProduct]):
-    """The products that are on sale, by their refs. ``unreadable`` has the refs that the source failed to read."""
+    """The products on sale, by ref. ``unreadable`` has the refs of products that the source could not read."""
 
     unreadable: frozenset[str] = frozenset()
 
 
 def read(refs: Iterable[str], *, customer: object | None = None) -> Products:
-    """The products that can be bought. If the source raises, each product is read by itself, so that one that cannot
-    be read does not hide the others. Faults are logged; errors of the database are not caught."""
+    """The products that can be bought. If the source raises an error, the products are read one by one, so that only
+    those that fail are missing. Errors are logged; database errors are not caught."""
     wanted = list(dict.fromkeys(refs))
     try:
         return _usable(_fetch(wanted, customer))
@@ -125,7 +125,7 @@ def _usable(fetched: Mapping[str, SourceProduct]) -> Products:
 
 
 def _problem_of(ref: str, product: Any, currency: str, most: int) -> str:
-    """What the cart or the order cannot use; "" for a usable product. A property that raises is named."""
+    """Why a product cannot be used in a cart or an order; "" if it can. A property that raises an error is logged."""
     try:
         return (
             _problem_of_texts(ref, product)

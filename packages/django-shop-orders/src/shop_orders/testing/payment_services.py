@@ -123,7 +123,7 @@ class LocalPaymentService(PaymentService):
     """A stand-in on a local server at ``url``: ``with MyService() as service``. Its subclass writes ``respond`` and
     keeps the records; the modes are built in.
 
-    An error of ``respond`` is a fault of the stand-in: the provider gets a 500, and the test fails with it at the end.
+    If ``respond`` raises an error, the provider gets a 500, and the test fails with that error at the end.
     """
 
     declined: ClassVar[tuple[int, Any]] = (402, {"error": "declined"})
@@ -139,7 +139,7 @@ class LocalPaymentService(PaymentService):
         self._error: Exception | None = None
 
     def respond(self, method: str, path: str, body: Mapping[str, Any], headers: Message) -> tuple[int, Any]:
-        """Do what is asked, and return status and JSON. ``body`` has the values of the JSON, the form or the query;
+        """Process the request, and return status and JSON. ``body`` has the values of the JSON, the form or the query;
         ``headers`` ignores case."""
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""The checks of what a product source may say besides: options, maximum, groups, delivery and shared stock."""
+"""The checks of optional attributes of products: options, maximum, groups, delivery and shared stock."""
 
 from __future__ import annotations
 

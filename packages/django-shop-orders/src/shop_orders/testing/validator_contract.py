@@ -73,7 +73,7 @@ class ValidatorContract(HookContract):
     def test_cart_of_an_accepted_order_is_not_refused(self, accepted: Draft) -> None:
         """A cart has no contact, address, delivery and provider yet, and reading them raises NotKnownYet."""
         for name, unknown in CHOICES.items():
-            opened = refusals.opened(replace(accepted, **{name: unknown}))
+            opened = refusals.open_draft(replace(accepted, **{name: unknown}))
             result = self._result(opened, f"that has no {name} yet", allowed=(CheckoutRefused, NotKnownYet))
             expect(
                 result is None or isinstance(result, NotKnownYet),

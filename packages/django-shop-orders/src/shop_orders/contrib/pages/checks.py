@@ -28,7 +28,7 @@ PROCESSORS = (
 
 BASE = '{% extends "base.html" %}'
 BLOCKS = ("title", "content")
-"""The blocks of base.html without which the pages have no title, or are empty."""
+"""Without these blocks in base.html, the pages have no title or no content."""
 
 
 def register() -> None:
@@ -97,7 +97,7 @@ def _base() -> Iterator[checks.CheckMessage]:
         )
         return
     except TemplateSyntaxError:
-        return  # Django says it better, when the template is rendered
+        return  # Django reports it with the line when the template is rendered
     blocks = _blocks(found.template)
     missing = [name for name in BLOCKS if blocks is not None and name not in blocks]
     if missing:
@@ -145,7 +145,7 @@ def _is_included(patterns: Iterable[Any]) -> bool:
 
 
 def _blocks(template: Any) -> set[str] | None:
-    """The blocks of a template and of those that it extends; None if they are known only when it is rendered."""
+    """The blocks of a template and of its parents; None if a parent is known only when the template is rendered."""
     names: set[str] = set()
     seen: set[str] = set()
     while isinstance(template, Template):
@@ -166,7 +166,7 @@ def _blocks(template: Any) -> set[str] | None:
 
 
 def _own_base() -> Any:
-    """The template that is the parent of all pages, by the engine that renders them; None if none finds it."""
+    """The parent template of all pages, from the engine that renders them; None if no engine finds it."""
     for engine in engines.all():
         if isinstance(engine, DjangoTemplates):
             try:

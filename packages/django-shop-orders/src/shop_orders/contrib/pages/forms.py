@@ -22,10 +22,10 @@ from shop_orders.contrib.pages import countries
 from shop_orders.contrib.pages.delivery import DeliveryOption
 from shop_orders.exceptions import InvalidPhone
 from shop_orders.models import Address
-from shop_orders.models.options import BIDIRECTIONAL, INVISIBLE, MARKS
+from shop_orders.models.options import ALLOWED_INVISIBLE, BIDIRECTIONAL, INVISIBLE
 from shop_orders.pricing import Draft
 
-UNSEEN = BIDIRECTIONAL | INVISIBLE
+REMOVED = BIDIRECTIONAL | INVISIBLE
 
 
 class FieldRenderer(DjangoTemplates):
@@ -42,12 +42,12 @@ class FieldRenderer(DjangoTemplates):
 class ShopForm(forms.Form):
     """A form whose fields are written by ``shop_orders_pages/field.html``."""
 
-    default_renderer = FieldRenderer()  # one for all forms: a new one loads its template engine again
+    default_renderer = FieldRenderer()  # shared by all forms: each instance loads a template engine
     required_css_class = "required"
 
 
 class LongSelect(forms.Select):
-    """A choice of hundreds, such as that of countries. Django's widget renders a template for each of them."""
+    """A select with hundreds of options, such as countries. Django's widget renders a template for each option."""
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         choices = list(self.choices)
@@ -68,18 +68,18 @@ def _options(choices: tuple[tuple[str, str], ...], chosen: str | None) -> SafeSt
 
 
 class PlainField(forms.CharField):
-    """A text without characters that are invisible or change the order of the others; some programs add them.
+    """Removes invisible characters and those that change the order of the text, which some programs add.
 
-    What has nothing but marks, which show something only beside others, is empty.
+    A text without a visible character is empty.
     """
 
     def to_python(self, value: Any) -> Any:
-        seen = "".join(character for character in str(value or "") if character not in UNSEEN)
-        return super().to_python(seen if seen.strip(MARKS + " ") else "")
+        seen = "".join(character for character in str(value or "") if character not in REMOVED)
+        return super().to_python(seen if seen.strip(ALLOWED_INVISIBLE + " ") else "")
 
 
 def text(label: Any, *, max_length: int = 200, required: bool = True, autocomplete: str = "", **options: Any) -> Any:
-    """A line of text that the browser can fill in."""
+    """A one-line text field that the browser can fill in."""
     widget = forms.TextInput({"autocomplete": autocomplete} if autocomplete else {})
     return PlainField(label=label, max_length=max_length, required=required, widget=widget, **options)
 

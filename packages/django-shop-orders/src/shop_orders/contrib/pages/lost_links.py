@@ -59,5 +59,5 @@ def send(number: str, email: str, *, visitor: str) -> bool:
 
 
 def _as_written(number: str) -> str:
-    """Order numbers are upper case; people may type lower case."""
+    """Order numbers are upper case; people may type them in lower case."""
     return number.strip().upper()

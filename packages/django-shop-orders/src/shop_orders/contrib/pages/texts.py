@@ -1,6 +1,6 @@
 """Texts of ``shop_orders`` that its customers see on the pages.
 
-They are listed here so that makemessages adds them to the translations of the pages: the other texts of the package
+They are listed here so that makemessages adds them to the translations of the pages. The other texts of the package
 are for staff and developers.
 """
 

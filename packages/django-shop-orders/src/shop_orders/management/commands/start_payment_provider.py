@@ -26,7 +26,7 @@ MOST = 40
 class Command(BaseCommand):
     help = "Write the skeleton of a payment provider's package, with tests that pass and a workflow that publishes it."
     requires_system_checks = ()
-    """A provider is often begun before the settings of the site are complete."""
+    """People often start a provider before the settings of the site are complete."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

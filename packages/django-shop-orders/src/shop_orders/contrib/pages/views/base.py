@@ -1,4 +1,5 @@
-"""What the pages have in common: no cache keeps them, their posts are limited, and they know the visitor's order."""
+"""The base of the pages: their responses are not cached, their POST requests are limited, and they find the visitor's
+order."""
 
 from __future__ import annotations
 

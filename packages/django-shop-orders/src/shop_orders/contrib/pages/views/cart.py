@@ -16,10 +16,10 @@ from shop_orders.exceptions import InvalidQuantity, ShopOrdersError
 from shop_orders.models import Cart
 
 OPTION = "option."
-"""The names of fields with an option of a line begin with it."""
+"""The prefix of the names of form fields with line options."""
 
-MOST = 1_000_000_000
-"""A quantity that every shop refuses. It stands for all that are larger."""
+LARGEST_QUANTITY = 1_000_000_000
+"""A quantity that every shop refuses. Larger numbers are replaced by it."""
 
 
 class ShowCart(Page):
@@ -36,7 +36,7 @@ class ShowCart(Page):
 class AddToCart(Page):
     """Add a product of a form with ``product``, ``quantity`` (1 if it is left out) and ``back``, the form's page.
 
-    A field ``option.NAME`` is a text for the option NAME of the line. One that is left empty is no option.
+    A field ``option.NAME`` is a text for the option NAME of the line. Empty fields are ignored.
     """
 
     throttle = "cart"
@@ -56,20 +56,21 @@ class AddToCart(Page):
         return redirect("shop_orders_pages:cart")
 
     def added(self, response: HttpResponse, name: str, cart: Cart) -> HttpResponse:
-        """Say that a product was added. ``response`` is the one of ``response()``."""
+        """Show that a product was added. ``response`` was returned by ``response()``."""
         del cart
         messages.success(self.request, _("%(name)s is in your cart.") % {"name": name})
         return response
 
     def refused(self, name: str, problem: str) -> HttpResponse:
-        """Say why a product was not added, on the page with the form if it is a page of this site."""
+        """Show why a product was not added, on the page with the form if it is a page of this site."""
         del name
         messages.error(self.request, problem)
         return redirect(_back(self.request))
 
 
 class ChangeCart(Page):
-    """Set the quantity of a ``line``, or of a ``product`` that one line has. 0 or the field ``remove`` removes it.
+    """Set the quantity of a ``line``, or of a ``product`` that only one line has. 0 or the field ``remove`` removes
+    it.
 
     ``name`` is shown after it was removed.
     """
@@ -90,7 +91,7 @@ class ChangeCart(Page):
         return redirect("shop_orders_pages:cart")
 
     def changed(self, name: str, *, is_removed: bool) -> None:
-        """Say that a product was removed. Another quantity is seen in the cart."""
+        """Show a message if a product was removed. A changed quantity is visible in the cart."""
         if is_removed and name:
             messages.success(self.request, _("%(name)s was removed.") % {"name": name})
 
@@ -131,17 +132,17 @@ def ref_of(request: HttpRequest) -> str:
 
 
 def quantity_of(request: HttpRequest, *, default: int | None = None) -> int:
-    """The whole number of the form, or ``default`` if the field is left out or empty.
+    """The quantity in the form, or ``default`` if the field is missing or empty.
 
     Raises:
-        InvalidQuantity: it is anything else.
+        InvalidQuantity: it is not a whole number.
     """
     text = request.POST.get("quantity", "").strip()
     if not text and default is not None:
         return default
     if not (text.isascii() and text.isdigit()):
         raise InvalidQuantity(_("Enter the quantity as a whole number."))
-    return int(text) if len(text) < len(str(MOST)) else MOST
+    return int(text) if len(text) < len(str(LARGEST_QUANTITY)) else LARGEST_QUANTITY
 
 
 def _back(request: HttpRequest) -> str:

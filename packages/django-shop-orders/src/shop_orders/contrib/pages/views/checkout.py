@@ -25,7 +25,7 @@ from shop_orders.models import Cart, Customer, Order
 from shop_orders.payment_providers import payment_provider
 
 REMIND_SHOWN = "remind_shown"
-"""A hidden field beside the box for the reminder: a page without the box withdraws no consent."""
+"""A hidden field beside the checkbox for the reminder, so that a page without the checkbox withdraws no consent."""
 SESSION_KEY = "shop_checkout"
 """The session key under which the first step saves its values for the second."""
 
@@ -145,7 +145,7 @@ class PlaceOrder(Page):
         return order
 
     def refused(self, cart: Cart, error: ShopOrdersError) -> HttpResponse:
-        """Say why the order was not placed, on the page where the customer can do something about it."""
+        """Show why the order was not placed, on the page where the customer can correct it."""
         names = dict(cart.items.values_list("product_ref", "name"))
         messages.error(self.request, refusals.sentence(error, names))
         if not carts.view(cart, customer=cart.customer).can_be_ordered:
@@ -155,7 +155,7 @@ class PlaceOrder(Page):
 
 
 def _ask_again(request: HttpRequest) -> HttpResponse:
-    """The first step, for a visitor whose session ended, or did not fit into a cookie."""
+    """Redirect to the first step: the session has ended, or was too large for a cookie."""
     messages.error(request, _("Your details are no longer stored. Please enter them again."))
     return redirect("shop_orders_pages:checkout")
 
@@ -172,7 +172,7 @@ def _preview(cart: Cart, kept: dict[str, Any]) -> carts.CartView:
 
 
 def _can_be_paid(form: CheckoutForm, cart: Cart | None) -> bool:
-    """Whether the order has what its payment provider needs. If not, the form gets the error at the field."""
+    """Whether the order has what its payment provider needs. If not, the error is added to the field."""
     if cart is None:
         return True
     try:
@@ -187,8 +187,8 @@ def _can_be_paid(form: CheckoutForm, cart: Cart | None) -> bool:
 
 
 def _can_be_reminded(form: CheckoutForm, cart: Cart | None) -> bool:
-    """Record or withdraw the consent to a reminder, if the page asked for it. If mail cannot be sent to the address,
-    the form gets the error."""
+    """Record or withdraw the consent to a reminder, if the page asked for it. Returns False, and adds the error to the
+    form, if no mail can be sent to the address."""
     if cart is None or REMIND_SHOWN not in form.data or "remind" not in form.fields:
         return True
     try:
@@ -232,7 +232,7 @@ def _lines(cart: Cart) -> list[tuple[str, int]]:
 
 
 def _digest(kept: dict[str, Any], lines: list[tuple[str, int]]) -> str:
-    """Identifies the details and the lines that a review page showed: the total can stay the same without them."""
+    """A hash of the details and lines that a review page showed. The total can stay the same when they change."""
     return hashlib.sha256(json.dumps([kept, sorted(lines)], sort_keys=True).encode()).hexdigest()
 
 

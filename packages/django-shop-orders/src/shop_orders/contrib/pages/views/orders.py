@@ -38,7 +38,7 @@ STEPS = {
 }
 
 ASK_EVERY_SECONDS = 8
-"""A page that refreshes itself asks the provider at most this often."""
+"""The provider is asked about a payment at most this often, even if the page refreshes itself."""
 
 
 class FindOrder(Page):
@@ -74,10 +74,8 @@ class FindOrder(Page):
         return self.render(form=form, sent=sent, sends_links=lost_links.are_sent())
 
     def not_sent(self) -> None:
-        """Called where no link is sent, instead of what the receivers of the signal do after the commit.
-
-        A site whose receivers then wake a queue wakes it here as well, so that the time of the response does not show
-        which orders exist.
+        """Called if no link is sent. If receivers of the signal wake a queue after the commit, wake it here too, so
+        that the response time does not show which orders exist.
         """
 
     def of_customer(self, customer: Customer) -> HttpResponse:
@@ -87,7 +85,7 @@ class FindOrder(Page):
 
 
 class ShowOrder(OrderPage):
-    """The order with what happened so far."""
+    """The order with its timeline."""
 
     template_name = "shop_orders_pages/order.html"
 
@@ -183,11 +181,11 @@ def look_at_payment(order: Order) -> None:
 
 
 def _was_asked(payment: Payment) -> bool:
-    """Whether the provider was asked a moment ago; False while the cache is away."""
+    """Whether the provider was asked less than ASK_EVERY_SECONDS ago; False if the cache fails."""
     try:
         return not cache.add(f"look-at-payment-{payment.pk}", 1, ASK_EVERY_SECONDS)
-    except Exception:  # each cache backend has errors of its own
-        logger.exception("The cache failed: a provider is asked at each look at its payment.")
+    except Exception:  # each cache backend raises its own errors
+        logger.exception("The cache failed: providers are asked each time that the page of a payment is opened.")
         return False
 
 
@@ -201,13 +199,13 @@ def waits_until(order: Order) -> datetime | None:
 
 
 def awaits_money(order: Order) -> bool:
-    """Whether an amount is due that no provider has authorised yet, and that is not on its way."""
+    """Whether an amount is due that no provider has authorised yet, and that no payment under way will cover."""
     is_due = order.amount_due > 0 and order.payment_status != PaymentStatus.AUTHORISED
     return is_due and not _is_on_its_way(order)
 
 
 def _held_money(order: Order) -> Decimal:
-    """What the customer sent by hand for the order, and staff have to look at."""
+    """The amount that the customer sent by hand for the order and that is held for staff."""
     is_held = {"status": IncomingPayment.Status.HELD, "is_confirmed": True}
     held = order.incoming_payments.filter(**is_held, currency=order.currency)
     return sum(held.values_list("amount", flat=True), Decimal(0))
