@@ -366,6 +366,7 @@ def test_notifier_with_reports_but_without_their_url_is_found(settings):
         ({"email": {"via": "memory"}}, []),
         ({"email": {"via": "pigeon"}}, ["W014"]),
         ({"memory": {"via": "email"}}, ["W015"]),
+        ({"email": {"via": "email"}}, ["W015"]),
     ],
 )
 def test_fallback_that_never_starts_is_found(fallback, ids, settings):
@@ -376,6 +377,15 @@ def test_fallback_that_never_starts_is_found(fallback, ids, settings):
     assert (message is None) == (ids == [])
     if ids == ["W014"]:
         assert message.msg.count("loan_made") == 1
+
+
+def test_fallback_by_an_alias_that_sends_at_once_is_found(settings):
+    route = {**ROUTE, "via": ["memory", "email"], "fallback": {"memory": {"via": "email"}}}
+    assert found(settings, ROUTES=[route]).count("W015") == 1
+    (warning,) = [message for message in check_settings(None) if message.id.endswith("W015")]
+    assert "the fallback of “memory” adds nothing" in warning.msg
+    assert "Remove “email” from “via”" in warning.hint
+    assert "W015" not in found(settings, ROUTES=[{**route, "via": ["memory"]}])
 
 
 def test_two_distributions_with_one_name_are_found_and_both_are_named(settings, site_packages):

@@ -21,6 +21,18 @@ KINDS_AND_ATTRIBUTES = {
 """What each kind sets itself; None: the base does."""
 
 
+TEST_OF_A_FALLBACK = """
+from django.core import mail
+from shop_notify.notifiers import EmailNotifier, Message
+
+def test_an_email_can_be_sent():
+    message = Message(id="1", event="done", to="ann@example.org", subject="Done", text="Done.")
+    EmailNotifier(alias="email", from_email="shop@example.org").send(message)
+    assert len(mail.outbox) == 1
+"""
+"""What an author writes who tests a route whose fallback is an e-mail. In a skeleton each warning is an error."""
+
+
 def start(*arguments, **options):
     call_command("start_notifier", *arguments, **options)
 
@@ -32,6 +44,7 @@ def test_tests_of_a_new_skeleton_of_each_kind_pass(tmp_path, monkeypatch):
     assert set(KINDS) == set(KINDS_AND_ATTRIBUTES)
     for kind in KINDS:
         start(f"acme_{kind}", kind=kind)
+        (tmp_path / f"django-shop-notify-acme-{kind}" / "tests/test_email.py").write_text(TEST_OF_A_FALLBACK)
     source = str(Path(shop_notify.__file__).parents[1])
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO", "PYTEST"))}
     environment["PYTHONPATH"] = os.pathsep.join([source, environment.get("PYTHONPATH", "")])

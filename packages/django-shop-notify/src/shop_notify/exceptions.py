@@ -78,7 +78,10 @@ class ReportRefused(ShopNotifyError):
 
 
 class DeliveryFailure(ShopNotifyError):
-    """Base of the failures that ``Notifier.send`` may raise. ``provider_code`` is the provider's own code."""
+    """Base of the failures that ``Notifier.send`` may raise.
+
+    The text is shown to staff; ``provider_code`` is the provider's own code.
+    """
 
     code = "delivery_failure"
 

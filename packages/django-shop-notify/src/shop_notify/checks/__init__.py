@@ -219,7 +219,14 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
                 hint="Give the dotted path of a function in a module that can be imported, or remove it.",
                 id="shop_notify.E005",
             )
-    for alias in route.fallback:
+    for alias, fallback in route.fallback.items():
+        if alias in route.via and fallback["via"] in route.via:
+            yield Warning(
+                f"Route {number}: the fallback of “{alias}” adds nothing, because “via” has “{fallback['via']}” too, "
+                "which sends at once.",
+                hint=f"Remove “{fallback['via']}” from “via”, or remove the fallback.",
+                id="shop_notify.W015",
+            )
         if alias not in route.via:
             yield Warning(
                 f"Route {number}: the fallback of “{alias}” never starts, because “via” does not have this alias.",

@@ -279,7 +279,10 @@ class ReportContract:
         raise NotImplementedError
 
     def post(self, data: Any, *, secret: str = "", content_type: str = "", **headers: str) -> HttpRequest:
-        """A request to the report URL: a form, or with ``content_type`` raw bytes or JSON."""
+        """A request to the report URL: a form, or with ``content_type`` raw bytes or JSON.
+
+        Headers are keywords, such as ``x_signature="..."`` for ``X-Signature``.
+        """
         factory = RequestFactory(headers=headers)
         url = f"/reports/contract/{secret}/"
         request = factory.post(url, data, content_type=content_type) if content_type else factory.post(url, data)
