@@ -77,7 +77,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def audit(session: nox.Session) -> None:
-    """Ask OSV for known vulnerabilities of the locked libraries; fails too if it could not ask. ``-- --url URL``."""
+    """Look up the locked libraries' known vulnerabilities in OSV; fails if some were not looked up. ``-- --url URL``."""
     install(session, "pip-audit", "pytest")
     session.run("python", "-m", "pytest", "-q", "nox_support/tests")
     session.run("python", "nox_support/audit.py", *session.posargs)

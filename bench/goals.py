@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 class Goal(NamedTuple):
     """For an endpoint: the CPU time of another peer divided by ours must be at least this."""
 
-    name: str
     endpoint: str
     peer: str
     column: str
@@ -16,23 +15,23 @@ class Goal(NamedTuple):
 
 
 GOALS = (
-    Goal("P1", "list", "ours recommended", "x_of_e1", 0.40),
-    Goal("P1", "list", "ours default", "x_of_e1", 0.27),
-    Goal("P1", "list", "ours recommended", "x_of_naive", 10),
-    Goal("P1", "list", "ours default", "x_of_naive", 6),
-    Goal("P2", "detail", "ours recommended", "x_of_e1", 0.27),
-    Goal("P2", "detail", "ours recommended", "x_of_naive", 6),
-    Goal("P3", "tree", "ours recommended", "x_of_e1", 1.0),
-    Goal("P3", "tree", "ours recommended", "x_of_naive", 80),
-    Goal("P4", "average", "ours recommended", "x_of_e1", 4),
-    Goal("P4", "average", "ours recommended", "x_of_naive", 8),
-    Goal("P5", "subtree level 1", "ours recommended", "x_of_e1", 0.5),
-    Goal("P5", "subtree level 1", "ours recommended", "x_of_naive", 6),
+    Goal("list", "ours recommended", "x_of_e1", 0.40),
+    Goal("list", "ours default", "x_of_e1", 0.27),
+    Goal("list", "ours recommended", "x_of_naive", 10),
+    Goal("list", "ours default", "x_of_naive", 6),
+    Goal("detail", "ours recommended", "x_of_e1", 0.27),
+    Goal("detail", "ours recommended", "x_of_naive", 6),
+    Goal("tree", "ours recommended", "x_of_e1", 1.0),
+    Goal("tree", "ours recommended", "x_of_naive", 80),
+    Goal("average", "ours recommended", "x_of_e1", 4),
+    Goal("average", "ours recommended", "x_of_naive", 8),
+    Goal("subtree level 1", "ours recommended", "x_of_e1", 0.5),
+    Goal("subtree level 1", "ours recommended", "x_of_naive", 6),
 )
 
 
 MOST_GROWTH = 1.3
-"""P6: the CPU time with many products divided by that with 10,000, for the endpoints below."""
+"""The limit of the CPU time with many products divided by that with 10,000, for the endpoints below."""
 
 GROWING = ("list", "list deep", "subtree root", "subtree level 1", "subtree leaf", "detail", "tree", "average")
 
@@ -50,7 +49,7 @@ def growth(small: list[dict[str, Any]], large: list[dict[str, Any]]) -> list[dic
 def overgrown(grown: list[dict[str, Any]]) -> list[str]:
     """A message for each of our endpoints that grows beyond the goal."""
     return [
-        f"P6: {row['endpoint']}, {row['peer']}: {row['growth']} times the CPU, wanted at most {MOST_GROWTH}"
+        f"{row['endpoint']}, {row['peer']}: {row['growth']} times the CPU, wanted at most {MOST_GROWTH}"
         for row in grown
         if row["peer"] == "ours recommended" and row["endpoint"] in GROWING and row["growth"] > MOST_GROWTH
     ]
@@ -60,7 +59,7 @@ def missed(rows: list[dict[str, Any]]) -> list[str]:
     """A message for each goal that the summary misses."""
     found = {(row["endpoint"], row["peer"]): row for row in rows}
     return [
-        f"{goal.name}: {goal.endpoint}, {goal.peer}: {goal.column} is {row[goal.column]}, wanted {goal.at_least}"
+        f"{goal.endpoint}, {goal.peer}: {goal.column} is {row[goal.column]}, wanted {goal.at_least}"
         for goal in GOALS
         if (row := found.get((goal.endpoint, goal.peer))) is not None and 0 < row[goal.column] < goal.at_least
     ]
@@ -76,13 +75,13 @@ MOST_CPU_OF_PAGES = {
     "product": 4,
     "cart, empty": 2,
 }
-"""P14: CPU milliseconds per page. Unlike the other goals it depends on the machine."""
+"""CPU milliseconds per page. Unlike the other goals it depends on the machine."""
 
 
 def missed_pages(found: dict[str, float]) -> list[str]:
     """A message for each page that costs more than the goal."""
     return [
-        f"P14: {page}: {found[page]} ms, wanted at most {most}"
+        f"{page}: {found[page]} ms, wanted at most {most}"
         for page, most in MOST_CPU_OF_PAGES.items()
         if found.get(page, 0) > most
     ]
@@ -91,7 +90,7 @@ def missed_pages(found: dict[str, float]) -> list[str]:
 def overgrown_pages(small: dict[str, float], large: dict[str, float]) -> list[str]:
     """A message for each page with a goal that costs more than ``MOST_GROWTH`` times the smaller scale's."""
     return [
-        f"P14: {page}: {large[page] / small[page]:.2f} times the CPU, wanted at most {MOST_GROWTH}"
+        f"{page}: {large[page] / small[page]:.2f} times the CPU, wanted at most {MOST_GROWTH}"
         for page in MOST_CPU_OF_PAGES
         if small.get(page) and large.get(page, 0) > MOST_GROWTH * small[page]
     ]

@@ -32,6 +32,9 @@ ENDPOINTS = (
     "search",
 )
 PEERS = ("e1", "ours recommended", "ours default", "naive")
+"""``e1`` is hand-written SQL (bench.peers.limit), ``naive`` the usual way (bench.peers.usual). Stored results have
+these names.
+"""
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "bench.peers.ours.catalog_settings"}
 RENDITIONS = "thumb:240,card:480,large:1200"
 

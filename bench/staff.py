@@ -22,7 +22,7 @@ from bench.cpu import tree_ms
 from bench.servers import ROOT
 
 MOST_CPU = 100
-"""P19: CPU milliseconds per page, web and database together."""
+"""CPU milliseconds per page, web and database together."""
 LARGE = 50_000
 """A table with more rows must not be read from its beginning to its end."""
 SHOWN = 25
@@ -89,9 +89,7 @@ def _step(step: str, orders: int) -> int:
         "\n".join(["| request | CPU ms |", "| --- | --- |", *(f"| {c.name} | {c.cpu:.0f} |" for c in costs[:SHOWN])])
     )
     scans = [f"{cost.name}: reads all of {', '.join(cost.scanned)}" for cost in costs if cost.scanned]
-    misses = [
-        f"P19: {cost.name}: {cost.cpu:.0f} ms, wanted at most {MOST_CPU}" for cost in costs if cost.cpu > MOST_CPU
-    ]
+    misses = [f"{cost.name}: {cost.cpu:.0f} ms, wanted at most {MOST_CPU}" for cost in costs if cost.cpu > MOST_CPU]
     for miss in misses + scans:
         print(f"MISSED: {miss}")
     print(f"{len(costs)} requests, {len(misses)} over {MOST_CPU} ms, {len(scans)} with a scan of a large table")

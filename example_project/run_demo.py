@@ -1,4 +1,4 @@
-"""Run the whole shop on this machine: web server, queue worker, mail server, SMS gateway and a pretend M-Pesa.
+"""Run the whole shop on this machine: web server, queue worker, mail server, SMS gateway and a simulated M-Pesa.
 
     python run_demo.py [--port 8000] [--host 127.0.0.1] [--till] [--fresh] [--data-dir var/demo] [--check]
 

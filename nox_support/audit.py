@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 300
 Report = dict[str, dict[str, Any]]
 
 
-class CouldNotAsk(Exception):
+class AuditIncomplete(Exception):
     """The service, or pip-audit, did not respond for every library; the message says how far it got."""
 
 
@@ -48,7 +48,7 @@ def ask(names: set[str], url: str, *, timeout: float) -> Report:
     """What the service knows about each library, in one process of pip-audit.
 
     Raises:
-        CouldNotAsk: it did not respond, or not about every library.
+        AuditIncomplete: it did not respond, or not about every library.
     """
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder, "requirements.txt")
@@ -67,16 +67,16 @@ def ask(names: set[str], url: str, *, timeout: float) -> Report:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
-            raise CouldNotAsk(f"it took longer than {timeout:.0f} seconds") from None
+            raise AuditIncomplete(f"it took longer than {timeout:.0f} seconds") from None
     try:
         entries = [entry for entry in json.loads(done.stdout)["dependencies"] if "vulns" in entry]
         report: Report = {f"{entry['name'].lower()}=={entry['version']}": entry for entry in entries}
     except (ValueError, KeyError, TypeError):
-        raise CouldNotAsk((done.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]) from None
+        raise AuditIncomplete((done.stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]) from None
     if missing := sorted({*names, AFFECTED} - report.keys()):
-        raise CouldNotAsk(f"no response about {', '.join(missing)}")
+        raise AuditIncomplete(f"no response about {', '.join(missing)}")
     if not report.pop(AFFECTED)["vulns"]:
-        raise CouldNotAsk(f"the service knows nothing against {AFFECTED}, which has known vulnerabilities")
+        raise AuditIncomplete(f"the service reports nothing for {AFFECTED}, which has known vulnerabilities")
     return report
 
 
@@ -89,8 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
     names = locked(options.locks)
     try:
         report = ask(names, options.url, timeout=options.timeout)
-    except CouldNotAsk as error:
-        print(f"NOT AUDITED: the service for known vulnerabilities could not be asked: {error}.", file=sys.stderr)
+    except AuditIncomplete as error:
+        print(
+            f"NOT AUDITED: the service for known vulnerabilities could not be asked: {error}.",
+            file=sys.stderr,
+        )
         print("This says nothing about the libraries. Check the network and run it again.", file=sys.stderr)
         return 2
     affected = {name: entry["vulns"] for name, entry in sorted(report.items()) if entry["vulns"]}

@@ -15,7 +15,7 @@ from shop_orders import emails
 class AddressField(emails.EmailModelField):
     """An e-mail address that is stored, and looked up, in the form in which addresses are compared.
 
-    So the unique column holds each address once, in whichever way it is spelt, and no comparison is left to the
+    So the unique column holds each address once, however it is spelt, and no comparison is left to the
     database.
     """
 

@@ -1,4 +1,4 @@
-"""What staff may do to accounts and to other apps' rows, for every model that is registered with the admin."""
+"""The permissions of staff for accounts and for other apps' rows, for every model in the admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pretend M-Pesa: the documented responses of Safaricom's Daraja, and a handset on which requests ring.
+"""A simulated M-Pesa: the documented responses of Safaricom's Daraja, and a handset on which requests ring.
 
 Requests and transactions are rows, so that the inbox page, which runs in another process, can show them and accept the
 customer's response. https://developer.safaricom.co.ke/apis/MpesaExpressSimulate, .../CustomerToBusinessRegisterURL,

@@ -1,4 +1,4 @@
-"""What the demo received: e-mails, SMS, and M-Pesa on a handset. The tables are unused outside the demo."""
+"""Messages and payments that the demo received: e-mails, SMS, and M-Pesa on a handset. Unused outside the demo."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ def _africas_talking(alias: str, notifier: AfricasTalkingNotifier) -> Findings:
             )
         elif notifier.low_balance is not None:
             yield Finding(
-                what=f"The SMS gateway of {alias} does not tell the balance.",
+                what=f"The SMS gateway of {alias} does not return the balance.",
                 fix="Check AFRICAS_TALKING_URL, or leave out AFRICAS_TALKING_LOW_BALANCE.",
             )
     else:

@@ -27,7 +27,7 @@ def is_anonymous(request: HttpRequest) -> bool:
 def shared(view: View) -> View:
     """Decorate a view whose page is the same for all anonymous visitors, who share it.
 
-    The page for any other visitor is kept by no shared cache.
+    No shared cache keeps the page for any other visitor.
     """
 
     @wraps(view)

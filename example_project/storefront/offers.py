@@ -39,7 +39,7 @@ class Bar(NamedTuple):
 
 
 def of_product(view: ProductPage) -> list[Offer]:
-    """One offer for a simple product, one for each variant of a group. What has no price is not for sale."""
+    """One offer for a simple product, one for each variant of a group. A product without a price is not for sale."""
     if view.product.kind == ProductKind.GROUP:
         return [
             Offer(

@@ -55,7 +55,7 @@ def confirmed(template: str) -> Callable[[View], View]:
 
 
 class _Check(CsrfViewMiddleware):
-    """Django's check of the token, with another refusal."""
+    """Django's check of the token, with a response of its own for a refusal."""
 
     def __init__(self, view: View, template: str) -> None:
         super().__init__(view)

@@ -1,4 +1,4 @@
-"""What the shop runs on: database, cache, files, mail, background work, logs."""
+"""The infrastructure of the shop: database, cache, files, mail, background work, logs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ EMAIL_SERVER: dict[str, Any] = {
 if EMAIL_SERVER["use_tls"] and EMAIL_SERVER["use_ssl"]:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other: set one of them to false.")
 EMAIL_SMTPUTF8 = env.flag("EMAIL_SMTPUTF8", default=True)
-"""Whether the mail server accepts addresses with other letters before the @. If not, the shop refuses them."""
+"""Whether the mail server accepts addresses with letters other than a-z before the @. If not, they are refused."""
 SMTP_BACKEND = "shop_notify.smtp.EmailBackend" if EMAIL_SMTPUTF8 else "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_BACKEND_CLASS = (
     SMTP_BACKEND if env.text("EMAIL_HOST", "") or not DEBUG else "django.core.mail.backends.console.EmailBackend"

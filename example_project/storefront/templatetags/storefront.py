@@ -32,7 +32,7 @@ CACHED_PIECES = 0 if settings.DEBUG else 4096
 """The number of pieces of HTML of each kind that a process caches. Cards take about 8 MB."""
 
 FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
-"""How a picture at the top of a page is loaded, and any other."""
+"""The loading attributes of a picture at the top of a page, and of any other picture."""
 
 
 @register.simple_tag
@@ -162,7 +162,7 @@ def item(values: Mapping[str, Any], key: Any) -> Any:
 
 @register.simple_tag
 def price_tag(tag: PriceTag | None) -> SafeString:
-    """The price, and for a reduced one the price before. Screen readers are told which is which."""
+    """The price, and for a reduced one the price before. Screen readers get a label for each."""
     if tag is None:
         return SafeString()
     now = _("from %(amount)s") % {"amount": price(tag.amount)} if tag.is_from else price(tag.amount)

@@ -1,4 +1,4 @@
-"""What the pages about orders have besides those of the package: the account's list, and a page that waits."""
+"""Pages about orders that the package does not have: the account's list, and a page that waits."""
 
 from __future__ import annotations
 

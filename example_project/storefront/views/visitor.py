@@ -1,4 +1,4 @@
-"""What differs between visitors on a page that they share: the links to account and cart, and the language."""
+"""The parts of a shared page that differ between visitors: the links to account and cart, and the language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's pretend M-Pesa, used with the shop's real client and its webhook."""
+"""The demo's simulated M-Pesa, used with the shop's real client and its webhook."""
 
 from __future__ import annotations
 

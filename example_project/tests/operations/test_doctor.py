@@ -219,7 +219,7 @@ def test_the_sms_gateway_is_asked_whether_it_knows_the_key(db, sms, status, foun
     [
         ('{"UserData": {"balance": "KES 1785.50"}}', []),
         ('{"UserData": {"balance": "KES 3.20"}}', ["The balance of sms is low: KES 3.20."]),
-        ("{}", ["The SMS gateway of sms does not tell the balance."]),
+        ("{}", ["The SMS gateway of sms does not return the balance."]),
     ],
 )
 def test_the_balance_of_the_sms_gateway(db, sms, body, found):

@@ -13,7 +13,7 @@ from demo import daraja, gateway, mailserver
 
 
 class Command(BaseCommand):
-    help = "Run a mail server, an SMS gateway and a pretend M-Pesa that are shown at /demo/inbox/."
+    help = "Run a mail server, an SMS gateway and a simulated M-Pesa that are shown at /demo/inbox/."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
