@@ -77,7 +77,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def audit(session: nox.Session) -> None:
-    """Look up the locked libraries' known vulnerabilities in OSV; fails if some were not looked up. ``-- --url URL``."""
+    """Look up known vulnerabilities of the locked libraries in OSV; fails if any look-up fails. ``-- --url URL``."""
     install(session, "pip-audit", "pytest")
     session.run("python", "-m", "pytest", "-q", "nox_support/tests")
     session.run("python", "nox_support/audit.py", *session.posargs)

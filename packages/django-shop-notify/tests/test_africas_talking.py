@@ -100,7 +100,7 @@ MISSING = object()
         *("KES\0 1", "KES ,", "KES .5"),
     ],
 )
-def test_cost_that_is_no_amount_is_left_out_and_the_message_is_sent(cost):
+def test_cost_that_is_not_an_amount_is_ignored_and_the_message_is_sent(cost):
     receipt = read_response(201, accepted_with(cost=cost), None, text="Hello")
     assert (receipt.provider_id, receipt.cost, receipt.currency) == ("ATXid_1", None, "")
 

@@ -96,7 +96,7 @@ def test_bounce_complaint_and_opt_out_suppress_the_address(row, kind, reason):
         {"mta_response": "550 5.1.8 bad sender"},
     ],
 )
-def test_bounce_that_passes_or_is_about_the_sender_suppresses_nobody(row, event):
+def test_temporary_bounce_or_one_about_the_sender_suppresses_nobody(row, event):
     assert send_tracking_event(row, "bounced", **event) == "failed"
     assert not Suppression.objects.exists()
 

@@ -146,7 +146,7 @@ def test_context_that_returns_none_or_no_recipients_is_no_message(route, caplog)
     assert (rows(), caplog.records) == ([], [])
 
 
-def test_signal_with_an_id_is_told_so_that_its_sender_repeats_it(route):
+def test_signal_with_an_id_gets_the_error_so_that_its_sender_repeats_it(route):
     """The outbox of orders repeats an event until no receiver fails. The good route has one message all the same."""
     route({**LOAN, "context": f"{__name__}.raises"}, {**LOAN, "context": GOOD, "event_id": f"{__name__}.nothing"})
     for _ in range(2):

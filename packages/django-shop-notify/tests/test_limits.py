@@ -280,7 +280,7 @@ def test_sms_over_a_limit_waits_unless_its_fallback_is_sooner(after_minutes, fol
 
 
 @pytest.mark.parametrize("backend", ["no.such.Notifier", "nobody"])
-def test_fall_back_to_an_alias_that_cannot_be_loaded_waits_and_stops_nothing(settings, caplog, backend):
+def test_fallback_to_an_alias_that_cannot_be_loaded_waits_and_stops_nothing(settings, caplog, backend):
     settings.SHOP_NOTIFY["NOTIFIERS"]["pigeon"] = {"BACKEND": backend}
     queue(fallback={**fallback(), "alias": "pigeon"})
     queue()
@@ -293,7 +293,7 @@ def test_fall_back_to_an_alias_that_cannot_be_loaded_waits_and_stops_nothing(set
     assert Notification.objects.get(alias="pigeon").state == "sent"
 
 
-def test_fall_back_to_an_alias_that_is_gone_stops_nothing():
+def test_fallback_to_an_alias_that_is_gone_stops_nothing():
     queue(fallback={**fallback(), "alias": "pigeon"}, fallback_at=timezone.now(), state="failed")
     queue(fallback=fallback(), fallback_at=timezone.now(), state="failed")
     assert delivery.start_fallbacks() == 2

@@ -127,7 +127,7 @@ def test_wishes_of_one_call_count_in_its_order(sms, words, is_stopped):
 
 
 @pytest.mark.django_db
-def test_stop_without_an_id_is_not_taken_for_an_earlier_one(sms):
+def test_stop_without_an_id_is_not_a_duplicate(sms):
     for wish in ("stop", "start", "stop"):
         delivery.receive_reports("sms", [Report(status=wish, state="sent", wish=wish, address=PHONE)])
     assert is_suppressed()

@@ -151,7 +151,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("status", "body", "headers", "failure", "code", "wait"), ODD)
-def test_odd_answers(odd, status, body, headers, failure, code, wait):
+def test_unexpected_responses_have_the_right_outcome(odd, status, body, headers, failure, code, wait):
     notifier, telegram = odd
     telegram.respond(status, body, **headers)
     with pytest.raises(failure) as caught:
@@ -166,7 +166,7 @@ def test_any_success_with_an_id_is_a_receipt(odd):
     assert notifier.send(Message(id="m-1", event="e", to=CHAT, text="Hello")).provider_id == f"{CHAT}:5"
 
 
-def test_user_who_may_write_to_the_bot_tomorrow_is_not_suppressed(odd):
+def test_user_who_has_never_written_to_the_bot_is_not_suppressed(odd):
     notifier, telegram = odd
     telegram.respond(403, refused(403, "Forbidden: bot can't initiate conversation with a user"))
     with pytest.raises(PermanentFailure) as caught:

@@ -174,7 +174,7 @@ def test_named_parameters_and_no_parameters(options, meta):
     assert none == {"name": "order_placed", "language": {"code": "en_US"}}
 
 
-def test_line_breaks_and_blanks_that_meta_refuses_in_a_parameter_become_one_blank(options, meta):
+def test_line_breaks_and_repeated_spaces_in_a_parameter_become_one_space(options, meta):
     with_template(options, body=["order.note"]).send(message(context={"order": ORDER}))
     assert meta.received()[0]["text"] == "two lines and blanks"
 

@@ -38,7 +38,7 @@ def test_each_status_becomes_its_state(notifier, name, state):
     assert (report.provider_id, report.status, report.state, report.detail) == (WAMID, name, state, "")
 
 
-def test_failed_message_has_metas_code_and_words(notifier):
+def test_failed_message_has_metas_code_and_description(notifier):
     (report,) = notifier.read_report(signed(webhook(status("failed", WAMID, RE_ENGAGEMENT))))
     assert (report.state, report.status) == ("failed", "failed 131047")
     assert report.detail == (
@@ -107,16 +107,16 @@ def test_wrong_signature_is_refused_before_the_body_is_read(notifier, given):
         {"hub.mode": ""},
     ],
 )
-def test_challenge_without_the_verify_token_is_not_answered(notifier, changes):
+def test_challenge_without_the_verify_token_is_not_returned(notifier, changes):
     assert notifier.answer_challenge(RequestFactory().get("/", {**CHALLENGE, **changes})) is None
 
 
-def test_challenge_is_not_answered_to_a_post(notifier):
+def test_challenge_is_not_returned_to_a_post(notifier):
     request = RequestFactory().post("/?hub.mode=subscribe&hub.challenge=1&hub.verify_token=" + VERIFY_TOKEN)
     assert notifier.answer_challenge(request) is None
 
 
-def test_url_answers_the_challenge_as_plain_text_and_refuses_others(client):
+def test_url_returns_the_challenge_as_plain_text_and_refuses_others(client):
     response = client.get("/notify/reports/whatsapp/", {**CHALLENGE, "hub.challenge": "<b>1</b>"})
     assert (response.status_code, response.content) == (200, b"<b>1</b>")
     assert response.headers["Content-Type"].startswith("text/plain")
@@ -188,7 +188,7 @@ def state_of(row):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_receipts_that_arrive_before_the_answer_are_applied(client, meta, route, monkeypatch):
+def test_reports_that_arrive_before_the_response_are_applied(client, meta, route, monkeypatch):
     row = queue()
     accept = meta.server.RequestHandlerClass.accept
 
@@ -213,7 +213,7 @@ def test_receipts_that_arrive_before_the_answer_are_applied(client, meta, route,
 
 
 @pytest.mark.django_db
-def test_replayed_and_late_receipts_change_nothing(client, meta, route):
+def test_replayed_and_late_reports_change_nothing(client, meta, route):
     row = queue()
     call_command("deliver_notifications")
     read = webhook(status("read", f"{WAMID}1"))
@@ -225,7 +225,7 @@ def test_replayed_and_late_receipts_change_nothing(client, meta, route):
 
 
 @pytest.mark.django_db
-def test_receipts_of_unknown_messages_are_kept_and_change_no_message(client, meta, route):
+def test_reports_of_unknown_messages_are_kept_and_change_no_message(client, meta, route):
     row = queue()
     call_command("deliver_notifications")
     assert (
@@ -252,7 +252,7 @@ def test_signature_of_other_bytes_is_refused(client, meta, route, changed):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_message_is_sent_again_only_if_its_worker_died_after_the_answer(client, meta, route, monkeypatch):
+def test_message_is_sent_again_only_if_its_worker_died_after_the_response(client, meta, route, monkeypatch):
     row = queue()
     send = WhatsAppCloudNotifier.send
 
