@@ -233,9 +233,11 @@ def test_fault_of_an_empty_cell_names_the_header_of_the_file():
     assert (error.row, error.field, error.column, error.value) == (2, "price", "VK", "")
 
 
-@pytest.mark.parametrize(("yes", "no"), [("VRAI", "FAUX"), ("verdadero", "falso"), ("sí", "no"), ("oui", "non")])
-def test_yes_and_no_are_read_in_several_languages(yes, no):
-    rows = understood(f"sku;is_active\nA;{yes}\nB;{no}\n").rows()
+@pytest.mark.parametrize(
+    ("positive", "negative"), [("VRAI", "FAUX"), ("verdadero", "falso"), ("sí", "no"), ("oui", "non")]
+)
+def test_yes_and_no_are_read_in_several_languages(positive, negative):
+    rows = understood(f"sku;is_active\nA;{positive}\nB;{negative}\n").rows()
     assert [row.values["is_active"] for row in rows] == [True, False]
 
 
