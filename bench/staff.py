@@ -1,9 +1,9 @@
 """``python -m bench.staff [check] [--scale 100] [--orders 2000000]``: the CPU time of the pages that staff see.
 
 Fills a database with products and orders, and requests every list of the admin: plain, by each column, with the first
-choices of each filter, and with searches; also an object's page, the dashboard, the lists of the staff API, the probes
-and the jobs. Prints the dearest requests and each sequential scan of a large table. ``--keep URL`` fills the database
-at this URL, which must be empty, and keeps it; ``--filled`` measures it again.
+choices of each filter, and with searches; also an object's page, the dashboard, the lists of the staff API, the
+probes and the jobs. Prints the most expensive requests and each sequential scan of a large table. ``--keep URL``
+fills the database at this URL, which must be empty, and keeps it; ``--filled`` measures it again.
 """
 
 from __future__ import annotations

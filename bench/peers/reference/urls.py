@@ -1,4 +1,4 @@
-"""The same addresses as ours."""
+"""The same URLs as ours."""
 
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter

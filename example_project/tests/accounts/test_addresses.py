@@ -137,7 +137,7 @@ def test_refused_log_in_does_not_show_whether_an_account_exists(api: Api, make_u
 
 
 @pytest.mark.parametrize("spelling", REFUSED)
-def test_registering_refuses_what_mail_cannot_reach(api: Api, make_user: Any, spelling: str) -> None:
+def test_registering_refuses_addresses_that_mail_cannot_reach(api: Api, make_user: Any, spelling: str) -> None:
     """The response is the same whether or not an account has an address like it."""
 
     def response() -> tuple[int, Any]:
@@ -238,7 +238,7 @@ def test_reset_of_a_look_alike_writes_to_nobody(make_user: Any) -> None:
 
 
 @pytest.mark.parametrize("model", [User, Customer])
-def test_administration_refuses_what_mail_cannot_reach(model: type[User | Customer]) -> None:
+def test_administration_refuses_addresses_that_mail_cannot_reach(model: type[User | Customer]) -> None:
     for spelling in REFUSED:
         with pytest.raises(ValidationError) as caught:
             model(email=spelling).full_clean()
@@ -246,7 +246,7 @@ def test_administration_refuses_what_mail_cannot_reach(model: type[User | Custom
 
 
 @pytest.mark.parametrize("form", [CheckoutForm, FindOrderForm])
-def test_forms_of_the_shop_refuse_what_mail_cannot_reach(form: Any) -> None:
+def test_forms_of_the_shop_refuse_addresses_that_mail_cannot_reach(form: Any) -> None:
     for spelling in REFUSED:
         assert "email" in form({"email": spelling}).errors, spelling
 

@@ -105,7 +105,7 @@ def test_a_deactivated_user_cannot_log_in(api, user):
     assert response.status_code == 400, response.content
 
 
-def test_an_old_token_does_not_stand_in_the_way(api, user, log_in):
+def test_an_old_token_does_not_prevent_a_log_in(api, user, log_in):
     log_in(user)
     api.post(f"{AUTH}logout/")
 

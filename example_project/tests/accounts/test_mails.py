@@ -135,7 +135,7 @@ def test_every_mail_has_subject_text_and_html_of_the_shop(language: str) -> None
     assert len({message.subject for message in messages}) == 6
 
 
-def test_code_of_a_new_password_works_and_its_owner_is_told(make_user: Any) -> None:
+def test_code_of_a_new_password_works_and_its_owner_gets_a_mail(make_user: Any) -> None:
     make_user(EMAIL)
     browser = Client()
     browser.post("/accounts/password/reset/", {"email": EMAIL})

@@ -67,7 +67,7 @@ def test_only_a_clear_yes_verifies_the_address(provider, client, value, is_verif
     "value",
     [..., None, "", " ", 0, 1, 1.5, True, False, [], ["1"], {}, {"sub": "1"}, "x" * 256, "x" * 300, "a\0b", "a\nb"],
 )
-def test_odd_subject_is_refused(provider, client, caplog, value):
+def test_invalid_subject_is_refused(provider, client, caplog, value):
     """Without this check all users without a ``sub`` would share one account, the one called “None”."""
     owner = User.objects.create_user("other@example.org", None)
     for uid in ("None", "", " ", "0", "1", "True", "False", "ab"):
@@ -105,7 +105,7 @@ ODD = [None, 7, 1.5, True, [], ["New"], {"a": 1}, "N\0ew", "\ud800New", "New\r\n
 
 
 @pytest.mark.parametrize("value", ODD, ids=[str(number) for number in range(len(ODD))])
-def test_odd_names_do_not_stop_a_log_in(provider, client, value):
+def test_invalid_names_do_not_stop_a_log_in(provider, client, value):
     provider.claims |= dict.fromkeys(
         ("given_name", "family_name", "name", "preferred_username", "picture", "locale", "address", "user_id"), value
     )
@@ -132,7 +132,7 @@ def test_odd_names_do_not_stop_a_log_in(provider, client, value):
         "x" * 5000,
     ],
 )
-def test_odd_address_is_as_none(provider, client, value):
+def test_invalid_address_is_treated_as_missing(provider, client, value):
     provider.claims["email"] = value
 
     response = log_in_with(provider, client)
@@ -227,7 +227,7 @@ def test_broken_access_token_gets_an_error_page(provider, client, caplog, body):
         {"token_endpoint": 7},
     ],
 )
-def test_odd_discovery_gets_an_error_page(provider, client, caplog, changes):
+def test_invalid_discovery_document_gets_an_error_page(provider, client, caplog, changes):
     issuer = provider.issuer
     known = {"issuer": issuer, "authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token"}
     provider.raw[DISCOVERY] = (200, JSON, json.dumps({**known, **changes}).encode())

@@ -78,7 +78,7 @@ def test_rights_come_and_go_with_the_claim(work, client):
 
 
 @pytest.mark.parametrize("groups", [None, [], "shop-staff-2", 7, {"shop-staff": True}])
-def test_claim_that_is_missing_or_odd_gives_nothing(work, client, groups):
+def test_claim_that_is_missing_or_invalid_gives_no_rights(work, client, groups):
     work.claims["groups"] = groups
 
     log_in_with(work, client)

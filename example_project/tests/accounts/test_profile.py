@@ -48,7 +48,7 @@ def test_addresses_are_replaced_and_the_first_is_the_default(api, user, log_in):
         {"first_name": "a\u0000b"},
     ],
 )
-def test_what_may_not_or_cannot_be_changed_is_refused(api, user, log_in, body):
+def test_fields_that_cannot_be_changed_are_refused(api, user, log_in, body):
     log_in(user)
     before = api.get(f"{AUTH}profile/").json()
 

@@ -106,7 +106,7 @@ def test_a_taken_address_in_capitals_is_the_same_address(api, user):
         ({"id": "1"}, "id"),
     ],
 )
-def test_what_is_not_valid_is_named(api, change, field):
+def test_invalid_fields_are_named(api, change, field):
     response = api.post(f"{AUTH}register/", {**BODY, **change})
 
     assert response.status_code == 422

@@ -39,7 +39,7 @@ def test_a_column_is_as_high_as_its_value_on_the_scale():
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 30, 90, 366])
-def test_columns_stand_beside_each_other_inside_the_picture(count):
+def test_columns_are_side_by_side_inside_the_picture(count):
     found = bars(drawn(*range(count)))
 
     edges = [(x, x + width) for x, _y, width, _height in found]

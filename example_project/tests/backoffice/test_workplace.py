@@ -280,7 +280,7 @@ def test_staff_who_may_only_view_see_no_steps_and_no_messages(order, staff):
     assert Order.objects.get().status == "confirmed"
 
 
-def test_strangers_and_customers_see_no_order_page(order, client):
+def test_visitors_and_customers_see_no_order_page(order, client):
     assert client.get(page(order)).status_code == 302
     assert client.get(step(order, "ship")).status_code == 302
     customer = Client()
@@ -330,7 +330,7 @@ def test_the_time_line_tells_the_newest_of_one_moment_first(order):
     assert kinds == ["status_changed", "placed"]
 
 
-def test_the_list_of_orders_says_how_each_stands(order, staff):
+def test_the_list_of_orders_shows_the_status_of_each(order, staff):
     text = staff(*ALL).get("/admin/shop_orders/order/").content.decode()
     assert '<span class="pill ">Confirmed</span>' in text
     assert '<span class="pill ">Unpaid</span>' in text

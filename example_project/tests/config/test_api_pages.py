@@ -27,7 +27,7 @@ def operations(document):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing/", "/api/nothing", "/api/v1/orders/orders/nothing/"])
-def test_what_is_not_there_is_a_problem_document(client, path):
+def test_unknown_address_gets_a_problem_document(client, path):
     response = client.get(path)
 
     assert response.status_code == 404

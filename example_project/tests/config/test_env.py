@@ -87,7 +87,7 @@ def test_lists_are_separated_by_commas():
     ]
 
 
-def test_statements_are_prepared_unless_a_pooler_stands_between():
+def test_statements_are_prepared_except_through_a_pooler():
     url = "postgres://shop:password@db.example.org/shop"
     options = env(DATABASE_URL=url).database(NOWHERE)["OPTIONS"]
     assert (options["server_side_binding"], options["prepare_threshold"]) == (True, 5)

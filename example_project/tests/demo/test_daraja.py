@@ -105,7 +105,7 @@ def test_payment_with_a_lost_report_is_found_by_the_status_query(order):
     assert run_late(order) == ("paid", 12)
 
 
-def test_request_that_is_not_answered_ends(order, monkeypatch):
+def test_request_without_a_response_times_out(order, monkeypatch):
     ring(order)
     monkeypatch.setattr(daraja, "RINGS_FOR", daraja.RINGS_FOR * 0)
     payments.refresh(Payment.objects.get())

@@ -128,7 +128,7 @@ def test_a_mail_arrives_in_the_inbox_with_both_bodies():
     ]
 
 
-def test_the_gateway_wants_a_key(running):
+def test_the_gateway_requires_a_key(running):
     import urllib.error
     import urllib.request
 

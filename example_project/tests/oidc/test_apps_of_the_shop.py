@@ -268,7 +268,7 @@ def new_key() -> str:
     return key.private_bytes(*pem).decode()
 
 
-def test_a_signature_of_the_old_key_is_good_until_the_key_is_taken_away(log_in, make_app, discovery, settings):
+def test_a_signature_of_the_old_key_is_valid_until_the_key_is_removed(log_in, make_app, discovery, settings):
     make_app("server", secret="serversecret")
     first = log_in()[1]["id_token"]
     old, new = site.IDP_OIDC_PRIVATE_KEYS[0]["pem"], new_key()

@@ -173,7 +173,7 @@ def test_overdue_jobs_with_their_consequences(db):
     assert "manage.py shop_orders_jobs" in found
 
 
-def test_a_mail_server_that_answers_and_one_that_does_not(db, settings):
+def test_a_mail_server_that_responds_and_one_that_does_not(db, settings):
     settings.DEFAULT_FROM_EMAIL = "shop@shop.example.com"
     with smtp_server() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -227,7 +227,7 @@ def test_the_balance_of_the_sms_gateway(db, sms, body, found):
         assert [finding.what for finding in run_check("gateways")] == found
 
 
-def test_a_gateway_that_is_not_there(db, sms):
+def test_a_gateway_that_cannot_be_reached(db, sms):
     with sms("http://127.0.0.1:1"):
         found = texts("gateways")
     assert "cannot be reached" in found
@@ -262,7 +262,7 @@ def openid_at(server):
     return override_settings(SOCIALACCOUNT_PROVIDERS={"openid_connect": {"APPS": [app]}})
 
 
-def test_an_openid_provider_whose_configuration_is_whole(db):
+def test_an_openid_provider_with_a_complete_configuration(db):
     whole = {"authorization_endpoint": "a", "token_endpoint": "t", "jwks_uri": "j"}
     with answering(200, json.dumps({"issuer": "ADDRESS", **whole})) as address, openid_at(address):
         assert run_check("OpenID") == []

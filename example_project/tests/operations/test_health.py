@@ -87,7 +87,7 @@ def test_missing_migrations_are_counted(client, db):
     assert failed["migrations"].endswith("migrations are not applied")
 
 
-def test_a_queue_that_stands_still_is_named(client, db):
+def test_a_queue_that_is_not_processed_is_reported(client, db):
     OrmQ.objects.create(key="shop", payload="", lock=timezone.now() - timedelta(seconds=probes.LATE_SECONDS + 60))
     response = client.get("/readyz")
     assert response.status_code == 503
@@ -99,7 +99,7 @@ def test_a_task_that_runs_does_not_count_as_waiting(client, db):
     assert client.get("/readyz").json()["failed"] == {}
 
 
-def test_an_outbox_that_stands_still_is_named(client, db):
+def test_an_outbox_that_is_not_processed_is_reported(client, db):
     Notification.objects.create(
         event_id="1", event="order_placed", alias="email", channel="email", address="a@example.org",
         due_at=timezone.now() - timedelta(seconds=probes.LATE_SECONDS + 1),

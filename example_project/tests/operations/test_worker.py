@@ -25,7 +25,7 @@ def tree(children):
 
 
 @pytest.mark.parametrize(("children", "alive"), [(4, True), (3, True), (2, False), (0, False)])
-def test_a_worker_is_alive_while_it_is_whole(children, alive):
+def test_a_worker_is_alive_while_all_its_processes_run(children, alive):
     assert is_alive(tree(children)) is alive
 
 
@@ -84,7 +84,7 @@ def test_a_task_that_another_key_signed_is_not_read(broker):
     assert task_queue.oldest_seconds() == 0
 
 
-def test_a_queue_that_is_away_is_given_up_at_once(monkeypatch):
+def test_an_unreachable_queue_fails_at_once(monkeypatch):
     monkeypatch.setattr(Conf, "REDIS", "redis://127.0.0.1:1/0")
     started = time.monotonic()
     with pytest.raises(redis.ConnectionError):

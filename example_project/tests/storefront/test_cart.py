@@ -41,7 +41,7 @@ def test_invalid_quantities_add_at_most_one(visitor, mug, quantity):
 
 
 @pytest.mark.parametrize("sku", ["", "NOTHING", "\0", "SHIRT", "x" * 300])
-def test_what_is_not_on_sale_cannot_be_added(visitor, shirt, sku):
+def test_product_that_is_not_for_sale_cannot_be_added(visitor, shirt, sku):
     visitor.add(sku)
     assert visitor.page.status_code == 200
     assert not CartItem.objects.exists()

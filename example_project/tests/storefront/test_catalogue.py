@@ -26,7 +26,7 @@ def test_an_empty_shop_has_a_home(visitor):
     assert visitor.page.status_code == 200
 
 
-def test_category_shows_its_products_with_the_way_to_it(visitor, mug, kitchen):
+def test_category_shows_its_products_and_its_path(visitor, mug, kitchen):
     cups = categories.create("Cups", parent=kitchen)
     products.create(sku="CUP", name="Espresso cup", price=Decimal(300), categories=[cups])
     assert "Espresso cup" in visitor.get("/category/kitchen/")
@@ -143,7 +143,7 @@ def test_a_filter_that_leaves_nothing_can_be_taken_off(visitor, mug):
     assert 'id="filters"' in text
 
 
-def test_sizes_stand_in_their_order_and_as_they_are_written(visitor, kitchen):
+def test_sizes_are_sorted_and_spelled_as_entered(visitor, kitchen):
     for size in ("M", "XL", "42", "9", "S", "wide"):
         products.create(
             sku=size, name=f"Shirt {size}", price=Decimal(10), categories=[kitchen], attributes={"size": size}

@@ -63,7 +63,7 @@ def test_delivery_is_free_from_a_sum(visitor, mug):
     assert visitor.buy("MUG", 6).total == Decimal(5700)
 
 
-def test_what_is_missing_is_said_field_by_field(visitor, mug):
+def test_missing_values_are_reported_at_their_fields(visitor, mug):
     visitor.add("MUG")
     text = visitor.enter_details(email="nonsense", phone="12", line1="", payment="gold", delivery="rocket")
     assert visitor.path == "/checkout/"
@@ -211,7 +211,7 @@ def test_payment_method_that_was_removed_meanwhile_is_chosen_again(visitor, mug,
     assert not Order.objects.exists()
 
 
-def test_what_sold_out_meanwhile_is_said_by_name(visitor, mug):
+def test_product_that_sold_out_meanwhile_is_named(visitor, mug):
     visitor.add("MUG", 2)
     visitor.enter_details()
     sent = visitor.placing()
@@ -222,7 +222,7 @@ def test_what_sold_out_meanwhile_is_said_by_name(visitor, mug):
     assert not Order.objects.exists()
 
 
-def test_what_is_no_longer_sold_is_said_by_name(visitor, mug):
+def test_product_that_is_no_longer_sold_is_named(visitor, mug):
     visitor.add("MUG")
     visitor.enter_details()
     sent = visitor.placing()
@@ -360,7 +360,7 @@ def test_a_refused_payment_can_be_tried_again(visitor, mug, settings):
     assert order.payment_status == "paid"
 
 
-def test_a_lost_webhook_is_made_up_for_when_the_buyer_comes_back(visitor, mug, settings):
+def test_a_payment_whose_webhook_was_lost_is_recorded_when_the_buyer_returns(visitor, mug, settings):
     settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": {"test": TEST}}
     order = visitor.buy("MUG", payment="test")
     visitor.post(visitor.path, payment="test", token=visitor.page.wsgi_request.GET["token"])

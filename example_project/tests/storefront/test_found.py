@@ -38,7 +38,7 @@ def test_the_sitemap_names_every_page_that_can_be_found(client, kitchen, mug, sh
     assert {client.get(path).status_code for path in found} == {200}
 
 
-def test_robots_may_read_what_is_for_everybody_and_nothing_else(client, db):
+def test_robots_may_read_public_pages_only(client, db):
     response = client.get("/robots.txt")
     rules = RobotFileParser()
     rules.parse(response.content.decode().splitlines())

@@ -77,7 +77,7 @@ def test_a_visitor_cannot_try_numbers_without_end(visitor, mug, client):
 @pytest.mark.parametrize(
     ("number", "email"), [("", ""), ("A", "nonsense"), ("\0", "guest@example.org"), ("x" * 41, "guest@example.org")]
 )
-def test_what_cannot_be_right_is_said_beside_the_field(client, db, number, email):
+def test_invalid_values_are_reported_beside_the_field(client, db, number, email):
     response = ask(client, number, email)
 
     assert response.status_code == 200

@@ -70,7 +70,7 @@ def test_staff_have_their_own_pages(customer, make_user, mug):
     assert client.get(f"/orders/{order.number}/").status_code == 404
 
 
-def test_the_time_line_tells_what_happened_and_which_messages_went_out(customer, mug):
+def test_the_time_line_shows_events_and_messages(customer, mug):
     order = customer.buy("MUG")
     Notification.objects.filter(reference=order.number, channel="email").update(state="sent")
     lifecycle.start_processing(order.pk)
