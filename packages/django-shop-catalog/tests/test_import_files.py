@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import sys
+import time
 import zipfile
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +29,7 @@ from shop_catalog.imports import (
     warnings,
 )
 from shop_catalog.imports.batches import Batch
+from shop_catalog.imports.maps.html_texts import as_text
 from shop_catalog.imports.reading import spreadsheets
 from shop_catalog.models import Category, Product, ProductCategory
 
@@ -674,6 +676,30 @@ def test_woocommerce_variations_find_their_parent_by_id_or_sku():
     assert (mug.attributes, book.price, book.compare_at_price) == ({"Colour": "red"}, Decimal(9), Decimal(12))
     assert sorted(Category.objects.values_list("name", flat=True)) == ["Sale", "Shirts", "Top"]
     assert statistics.for_category("sale").count == 1
+
+
+def test_corrections_never_overwrite_the_file_that_is_imported(tmp_path):
+    path = tmp_path / "products.csv"
+    path.write_text("sku,name,price\nA,x,none\n")
+    (tmp_path / "link.csv").symlink_to(path)
+    for name in ("products.csv", "link.csv"):
+        with pytest.raises(CommandError, match="Name another file"):
+            call_command("import_products", str(path), corrections=tmp_path / name)
+    assert "A,x,none" in path.read_text()
+
+
+@pytest.mark.parametrize("part", ["<!--", "<a ", "<![CDATA[", "<!x", "<?", "</", "<script", "<a b='"])
+def test_damaged_html_is_read_in_the_time_that_its_length_needs(part):
+    seconds = []
+    for count in (2_000, 16_000):
+        start = time.process_time()
+        as_text(f"<p>{part * count}")
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 0.05 + seconds[0] * 25  # 64 times as long where each one searches the rest
+
+
+def test_comments_of_html_are_left_out():
+    assert as_text("<!doctype html><p>A<!-- > b --><!-- <p>c</p> -->d</p> 1 <2") == "Ad\n\n1 <2"
 
 
 def test_comma_in_an_option_of_woocommerce_is_the_value_s():

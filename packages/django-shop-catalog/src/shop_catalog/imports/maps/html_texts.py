@@ -20,10 +20,26 @@ def as_text(content: str) -> str:
     if not TAG.search(content):
         return content.strip()
     reader = _Reader()
-    reader.feed(content)
+    reader.feed(_closed(content))
     reader.close()
     lines = [re.sub(r"[ \t\u00a0]+", " ", line).strip() for line in "".join(reader.parts).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _closed(content: str) -> str:
+    """The content without comments and declarations, and with what follows its last ``>`` as plain text.
+
+    The parser searches the rest of the text again for each one that is not closed, which can take hours.
+    """
+    parts, start = [], 0
+    while (found := content.find("<!", start)) >= 0:
+        is_comment = content.startswith("<!--", found)
+        end = content.find("-->" if is_comment else ">", found)
+        parts.append(content[start:found])
+        start = len(content) if end < 0 else end + (3 if is_comment else 1)
+    parts.append(content[start:])
+    tags, closing, rest = "".join(parts).rpartition(">")
+    return tags + closing + rest.replace("<", "&lt;")
 
 
 class _Reader(HTMLParser):

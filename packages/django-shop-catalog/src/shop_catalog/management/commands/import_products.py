@@ -56,6 +56,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        corrections: Path | None = options["corrections"]
+        if corrections is not None and corrections.exists() and path.exists() and corrections.samefile(path):
+            raise CommandError("--corrections would overwrite the file that is imported. Name another file.")
         try:
             with path.open("rb") as stream:
                 self._run(ImportFile(stream, name=path.name, file_format=options["format"] or ""), options)
