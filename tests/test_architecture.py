@@ -75,7 +75,17 @@ LAYERS = {
     | dict.fromkeys(["search"], EXTENSION_POINTS)
     | dict.fromkeys(
         [
-            *("browsing", "categories", "facets", "images", "imports", "inventory", "media", "product_changes"),
+            *(
+                "browsing",
+                "categories",
+                "exports",
+                "facets",
+                "images",
+                "imports",
+                "inventory",
+                "media",
+                "product_changes",
+            ),
             *("products", "receivers"),
             *("personal_data", "reviews", "statistics"),
         ],

@@ -47,6 +47,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "products": "create change set_price delete get lowest_recent_price",
         "inventory": "receive adjust count reserve release ship restock differences",
+        "exports": "csv_lines write_xlsx export_products",
         "imports": "import_file understand describe warnings import_products import_categories read_rows",
         "images": (
             "add change make_primary reorder remove set_category_image remove_category_image check_address "

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from shop_core.api.bodies import BodyRefused, check_value
 from shop_core.api.types import safe_text
 
@@ -46,7 +46,9 @@ def _small_json(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-JSONObject = Annotated[dict[str, Any], AfterValidator(_small_json)]
+JSONObject = Annotated[
+    dict[Annotated[str, StringConstraints(strip_whitespace=False)], Any], AfterValidator(_small_json)
+]
 Sku = Annotated[
     str,
     Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]+( [^\s\x00-\x1f]+)*$"),

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from shop_catalog import images, money, products
+from shop_catalog.admin.downloads import ExportPages
 from shop_catalog.admin.forms import (
     ImageForm,
     LabelledFormSet,
@@ -119,7 +120,7 @@ class VariantInline(admin.TabularInline):
 
 
 @admin.register(Product)
-class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
+class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages, ExportPages):
     form = ProductForm
     change_form_template = "admin/shop_catalog/product/change_form.html"
     change_list_template = "admin/shop_catalog/product/change_list.html"

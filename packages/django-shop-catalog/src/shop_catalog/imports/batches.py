@@ -45,7 +45,7 @@ class Batch:
         self.entries = self.preparation.entries
         if not self.entries:
             return
-        listed = {entry.product.listed.sku: entry.product.listed for entry in self.entries}
+        listed = {entry.product.listed.sku: entry.product.listed for entry in self.entries if entry.is_changed}
         listed |= {entry.old_group.sku: entry.old_group for entry in self.entries if entry.old_group is not None}
         groups = [product for product in listed.values() if product.kind == ProductKind.GROUP]
         simple = [entry for entry in self.entries if entry.product.kind == ProductKind.SIMPLE]

@@ -35,6 +35,12 @@ class CategoryIndex:
             self.by_path[_plain(path)].append(pk)
             self.by_name[_plain(name)].append(pk)
 
+    def text_of(self, pk: int) -> str:
+        """What ``find`` reads as this category only: its path, its slug, or its slug in brackets."""
+        path, slug = self.paths[pk], self.slugs[pk]
+        usual = (text for text in (path, slug) if "|" not in text and self._candidates(text.strip()) == [pk])
+        return next(usual, f"({slug})")
+
     def count_missing(self) -> int:
         """The number of categories that the missing paths need."""
         parts = [path.split(" > ") for path in self.missing]
@@ -67,6 +73,8 @@ class CategoryIndex:
         exact = list(self.by_path.get(_plain(text), ()))
         if self.creates:
             return exact
+        if text.startswith("(") and (bracketed := self.by_slug.get(text[1:-1])) is not None and text.endswith(")"):
+            return [bracketed]
         if (by_slug := self.by_slug.get(text)) is not None and by_slug not in exact:
             exact.append(by_slug)
         return exact or list(self.by_name.get(_plain(text), ()))

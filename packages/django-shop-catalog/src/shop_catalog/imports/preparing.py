@@ -17,6 +17,7 @@ from shop_catalog.imports.category_index import CategoryIndex
 from shop_catalog.imports.columns import PRODUCT_COLUMNS, ProductRow
 from shop_catalog.imports.queries import Staged, Store
 from shop_catalog.imports.rows import Fault
+from shop_catalog.imports.understanding.cells import bare
 from shop_catalog.models import Product, ProductKind
 from shop_catalog.slugs import refuse_reserved, slug_of, unreserved
 
@@ -177,7 +178,7 @@ class Preparation:
         slug = product.slug
         for name in row.model_fields_set.intersection(PRODUCT_COLUMNS):
             value = getattr(row, name)
-            if name != "price" or value is not None:
+            if (name != "price" or value is not None) and not _is_stripped(value, getattr(product, name)):
                 setattr(product, name, value)
         product.slug = slug
         _check_amounts(product, row, faults)
@@ -237,6 +238,11 @@ class Preparation:
             if name != "parent":
                 setattr(product, name, value)
         product.parent = group
+
+
+def _is_stripped(value: Any, old: Any) -> bool:
+    """Whether a text of a file is the stored one. A file is read without the blanks around texts."""
+    return isinstance(value, str) and isinstance(old, str) and bare(old) == bare(value)
 
 
 def _planned(staged: Staged) -> Product:

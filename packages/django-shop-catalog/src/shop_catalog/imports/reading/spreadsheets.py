@@ -6,6 +6,7 @@ size of an ODS sheet is counted before it is opened: a file of 10 kB can state a
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
@@ -34,6 +35,9 @@ MAX_ROWS = 1_048_576
 """The rows of a sheet in Excel and LibreOffice."""
 
 MAX_ODS_CELLS = 5_000_000
+
+ESCAPED = re.compile("_x((?!D[89A-F])[0-9A-F]{4})_", re.IGNORECASE)
+"""A character that XML cannot hold, as Excel writes it: ``_x000D_``."""
 
 
 def sheets(stream: Any, file_format: str) -> list[str]:
@@ -215,8 +219,10 @@ def _without_empty_end(rows: Any) -> Iterator[Line]:
 
 def _plain(value: Any) -> Any:
     """A cell's value as text, a number, true or false, a time, or nothing."""
-    if value is None or value == "" or isinstance(value, bool | str | datetime):
-        return value if value != "" else None
+    if isinstance(value, str):
+        return ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) or None
+    if value is None or isinstance(value, bool | datetime):
+        return value
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, date):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.utils.translation import gettext as _
 
 from shop_catalog.imports.understanding import numbers, times
+from shop_catalog.imports.understanding.guards import without_guard
 
 TEXT, CODE, AMOUNT, WHOLE, WEIGHT, FLAG, TIME = "text", "code", "amount", "whole", "weight", "flag", "time"
 NUMERIC = frozenset({AMOUNT, WHOLE, WEIGHT})
@@ -29,9 +30,6 @@ ERROR = re.compile(
     r"|NAME|NOM|NOMBRE|NOME|NAAM) ?[!?])"
 )
 """An error in any language: ``#N/A``, ``#BEZUG!``, ``#¡VALOR!``."""
-
-GUARDED = re.compile("^'(?=[=+\\-@\t\r'])")
-"""An apostrophe that keeps a spreadsheet from calculating a cell. It is not part of the value."""
 
 SHORTENED = re.compile(r"^\d(?:[.,]\d+)?E\+\d{2,}$")
 """A long number as a spreadsheet shows and saves it: its last digits are lost."""
@@ -89,13 +87,20 @@ def as_text(cell: Any) -> str:
     return str(cell)
 
 
+def bare(text: str) -> str:
+    """The text without the blanks and invisible characters around it."""
+    return text.strip().strip(INVISIBLE).strip()
+
+
 def read(cell: Any, reading: Reading) -> Any:
     """The value of a cell as the catalogue's fields accept it; ``None`` if the cell is empty.
 
     Raises:
         UnreadableCell: it holds an error of the spreadsheet, or nothing of this kind.
     """
-    text = GUARDED.sub("", as_text(cell).strip().strip(INVISIBLE).strip())
+    text, is_guarded = without_guard(bare(as_text(cell)))
+    if is_guarded and reading.target.kind in (TEXT, CODE):
+        return text
     if not text:
         return None
     if text.startswith("#") and ERROR.fullmatch(text):
