@@ -35,7 +35,7 @@ def address(path):
 
 
 @pytest.mark.parametrize("path", READS)
-def test_every_read_has_an_etag_and_answers_head(shop, client, path):
+def test_every_read_has_an_etag_and_accepts_head(shop, client, path):
     url = address(path)
     full = client.get(url)
     head = client.head(url)

@@ -319,7 +319,7 @@ def test_what_was_understood_is_one_sentence():
         understood(text, columns={"Gewicht": "weight"})
 
 
-def test_every_fault_of_a_row_is_told_with_its_column_and_value_as_in_the_file():
+def test_every_fault_of_a_row_is_reported_with_its_column_and_value_as_in_the_file():
     categories.create("Food")
     text = (
         "Price list;;;;\n"

@@ -30,7 +30,7 @@ def is_near(found, wanted, by=6):
     return all(abs(one - other) <= by for one, other in zip(found, wanted, strict=True))
 
 
-def test_of_a_phone_with_two_lenses_the_first_picture_is_taken():
+def test_first_picture_of_a_phone_with_two_lenses_is_taken():
     content = saved(plain("red"), "MPO", save_all=True, append_images=[plain("blue")])
     picture, kind = opened(content)
     assert (kind, picture.size, is_near(picture.getpixel((5, 5)), (254, 0, 0))) == ("JPEG", (60, 40), True)

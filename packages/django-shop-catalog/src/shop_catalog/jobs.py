@@ -75,7 +75,7 @@ JOBS: tuple[Job, ...] = (
         name="make_renditions",
         function=images.make_renditions,
         every=timedelta(minutes=5),
-        consequence="Images from a fixture are shown in full size, which is slow. Other sizes have no effect.",
+        consequence="Images from a fixture are shown in full size, which is slow. New sizes are not used.",
     ),
     Job(
         name="fetch_images",

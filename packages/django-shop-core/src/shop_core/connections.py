@@ -69,7 +69,7 @@ def _resolve(host: str, port: int, until: float) -> list[str]:
 class Deadline(AbstractContextManager["Deadline"]):
     """Closes a connection after some seconds: a socket's time-out limits each read, but not a slow response.
 
-    After it, reads behave as if the server had closed the connection. Call ``cancel``, or use ``with``.
+    After that, reads behave as if the server had closed the connection. Call ``cancel``, or use ``with``.
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:

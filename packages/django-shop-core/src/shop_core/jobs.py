@@ -59,13 +59,13 @@ class Schedule:
         """The package's own jobs, then those of installed apps whose ``RUN_BY`` is the package."""
         return (*self.own, *(job for module in self._contributed_modules() for job in module.JOBS))
 
-    def run_due(self, *, run_all: bool = False, tell: Callable[[str], object] = logger.debug) -> list[str]:
-        """Run the jobs that are due, or all. Returns the names of those that failed. ``tell`` hears of each job."""
+    def run_due(self, *, run_all: bool = False, report: Callable[[str], object] = logger.debug) -> list[str]:
+        """Run the jobs that are due, or all. Returns the names of failed ones. ``report`` gets a line for each."""
         failed = []
         for job in self.all():
             if self._claim(job, run_all=run_all):
                 is_done = self._run(job)
-                tell(f"{job.name}: {'done' if is_done else 'failed'}")
+                report(f"{job.name}: {'done' if is_done else 'failed'}")
                 failed += [] if is_done else [job.name]
         return failed
 
@@ -129,8 +129,8 @@ class JobsCommand(BaseCommand):
         if options["list"]:
             self._list()
             return
-        tell = self.stdout.write if options["all"] else logger.debug  # cron sends an e-mail of each output
-        if failed := self.schedule.run_due(run_all=options["all"], tell=tell):
+        report = self.stdout.write if options["all"] else logger.debug  # cron sends an e-mail of each output
+        if failed := self.schedule.run_due(run_all=options["all"], report=report):
             raise CommandError(f"Failed: {', '.join(failed)}. See the log or --list for the errors.")
 
     def _list(self) -> None:

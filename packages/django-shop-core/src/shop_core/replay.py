@@ -2,8 +2,8 @@
 
 A receiver is named by the dotted path of its function, or by its ``dispatch_uid`` up to a colon if that is a text. A
 receiver that does several things may have an attribute ``parts``, a callable that returns ``{name: receiver}``: each
-part can be named after a colon. A receiver may return how much of what it did is new, such as messages that it had not
-written before; the output has the sum.
+part can be named after a colon. A receiver may return the number of new things that it wrote, such as messages; the
+output has the sum.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ class ReplayCommand(BaseCommand):
             raise CommandError(f"Stopped. {sent}{again}") from None
         for name, count in sorted(counts.items()):
             self.stdout.write(f"{name}: {count}")
-        said = f" ({sum(new)} new for the receiver)" if new else ""
+        added = f" ({sum(new)} new for the receiver)" if new else ""
         what = "would be replayed" if options["dry_run"] else "replayed"
-        self.stdout.write(f"{counts.total() - len(failed)} {what}{said}")
+        self.stdout.write(f"{counts.total() - len(failed)} {what}{added}")
         if failed:
             raise CommandError(_list_of(failed).strip())
 
@@ -161,7 +161,7 @@ def since_of(text: str) -> datetime | None:
 
 
 def key_after(position: str, kind: str) -> int:
-    """The key behind which events of a kind continue: ``after`` is ``kind-key``. 0: from the first.
+    """The key after which events of a kind continue, from the position ``kind-key``. 0: from the first.
 
     Raises:
         CommandError: it is not a position of this kind.
@@ -197,7 +197,7 @@ async def _finish(result: Awaitable[Any]) -> Any:
 
 
 def rows_after(rows: QuerySet[Any], key: int) -> Iterator[Any]:
-    """Rows behind a primary key, in its order, read in parts: what a receiver writes meanwhile changes no cursor."""
+    """Rows after a primary key, in its order, read in parts: no cursor is open while a receiver writes."""
     while part := list(rows.filter(pk__gt=key).order_by("pk")[:ROWS_AT_A_TIME]):
         yield from part
         key = part[-1].pk

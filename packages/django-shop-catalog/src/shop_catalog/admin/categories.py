@@ -13,7 +13,7 @@ from mptt.admin import DraggableMPTTAdmin, MPTTAdminForm, MPTTModelAdmin
 from shop_core.model_admins import SafeList
 
 from shop_catalog import images
-from shop_catalog.admin.forms import LabelsAutocomplete, free_of_paths
+from shop_catalog.admin.forms import LabelsAutocomplete, unreserved_slug
 from shop_catalog.exceptions import CategoryCycle, InvalidImage
 from shop_catalog.models import Category, write_gate
 
@@ -27,7 +27,7 @@ class CategoryForm(MPTTAdminForm):
             self.fields["image"].widget.attrs["aria-label"] = capfirst(str(self.fields["image"].label))
 
     def clean_slug(self) -> str:
-        return free_of_paths(self)
+        return unreserved_slug(self)
 
     def clean_image(self) -> Any:
         file = self.cleaned_data["image"]

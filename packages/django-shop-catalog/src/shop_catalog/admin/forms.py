@@ -23,8 +23,8 @@ from shop_catalog.models import Product, ProductImage, ProductKind
 from shop_catalog.slugs import refuse_reserved
 
 
-def free_of_paths(form: forms.ModelForm) -> str:
-    """The slug of a form, unless somebody has just typed one that is a part of the API's paths."""
+def unreserved_slug(form: forms.ModelForm) -> str:
+    """The slug of a form. One that was typed now and is a part of the API's paths is refused."""
     slug = str(form.cleaned_data["slug"])
     if "slug" in form.changed_data:
         try:
@@ -92,7 +92,7 @@ class ProductForm(forms.ModelForm):
             self.initial["is_free"] = True
 
     def clean_slug(self) -> str:
-        return free_of_paths(self)
+        return unreserved_slug(self)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -251,7 +251,7 @@ class UploadForm(forms.Form):
 
 
 class ChoicesForm(forms.Form):
-    """How a file is read. What is left empty is found out. ``column_<letter>`` says what a column holds."""
+    """How a file is read. Empty fields are found out. ``column_<letter>`` says what a column holds."""
 
     column_map = forms.ChoiceField(label=_("Kind of file"), required=False)
     encoding = forms.ChoiceField(label=_("Encoding"), required=False)

@@ -87,7 +87,7 @@ class BulkReport(Schema):
     updated: int
     failed: int = Field(description="Rows with errors.")
     written: int = Field(description="Products that were written.")
-    repeated: int = Field(description="Rows whose SKU a later row gives again.")
+    repeated: int = Field(description="Rows whose SKU is in a later row too.")
     pictures: int = Field(description="Pictures that the file names by their address.")
     new_categories: int = Field(description="Categories that were missing, and that the import adds.")
     is_written: bool = Field(description="False after a dry run, and after an error with on_error=stop.")
@@ -216,7 +216,7 @@ def preview_products_file(request: HttpRequest, options: Query[FileOptions]) -> 
         rows = list(islice(rows_of(file, None), PREVIEW_ROWS)) if table is None else table.preview()
         products = [{"row": row.number, "values": dict(row.values), "problem": row.problem} for row in rows]
         known = {"products": products, "maps": imports.maps.names()}
-        return known | (_table_as_plain(table) if table is not None else _NO_TABLE)
+        return known | (_table_values(table) if table is not None else _NO_TABLE)
 
 
 _NO_TABLE: dict[str, Any] = {
@@ -226,7 +226,7 @@ _NO_TABLE: dict[str, Any] = {
 }
 
 
-def _table_as_plain(table: Table) -> dict[str, Any]:
+def _table_values(table: Table) -> dict[str, Any]:
     return {
         "understood": describe(table),
         "warnings": imports.warnings(table),

@@ -44,7 +44,7 @@ class WantedImage(NamedTuple):
 
 
 class FetchCounts(NamedTuple):
-    """How many of the images that an import asked for are still to be fetched, are fetched, and were given up."""
+    """How many of the images that an import asked for wait to be fetched, were fetched, and were given up."""
 
     waiting: int
     fetched: int
@@ -87,7 +87,7 @@ def request_fetches(wanted: Iterable[WantedImage], *, import_id: UUID | None = N
 
 
 def count_fetches(import_id: UUID) -> FetchCounts:
-    """What became of the images that an import asked for."""
+    """The numbers of images that an import asked for, by their state."""
     counts = ImageFetch.objects.filter(import_id=import_id).aggregate(
         waiting=Count("pk", filter=Q(next_try_at__isnull=False)),
         fetched=Count("pk", filter=Q(fetched_at__isnull=False)),
@@ -116,13 +116,13 @@ def fetch_images(*, seconds: float = files.RUN_SECONDS) -> int:
 
 
 def _give_up_interrupted() -> None:
-    """Give up images at which the process ended each time, for example for want of memory."""
+    """Give up images during which the process ended at each try, for example because it had too little memory."""
     interrupted = ImageFetch.objects.due(timezone.now()).filter(tries__gt=len(WAITS)).order_by()
     interrupted.update(next_try_at=None, last_error=_("The process ended while this picture was fetched."))
 
 
 def _claim() -> ImageFetch | None:
-    """The next image that is due. No other run takes it for the time of the lease."""
+    """The next image that is due. No other run takes it until its lease expires."""
     due = ImageFetch.objects.due(timezone.now())
     while (row := due.select_related("product").first()) is not None:
         claimed = ImageFetch.objects.filter(pk=row.pk, next_try_at=row.next_try_at, tries=row.tries)
@@ -142,7 +142,7 @@ def _fetch(row: ImageFetch, fetcher: Callable[[str], bytes]) -> bool:
             _postpone_host(row, str(error))
     except ShopCatalogError as error:
         _fail(row, str(error), is_final=True)
-    except Exception as error:  # a fetcher of the site, or a storage: the next image is fetched all the same
+    except Exception as error:  # a fetcher of the site, or a storage: it must not stop the next image
         logger.exception("The image %s could not be fetched", row.url)
         _fail(row, f"{type(error).__name__}: {error}", is_final=False)
     else:

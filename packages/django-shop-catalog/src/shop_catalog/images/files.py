@@ -16,13 +16,13 @@ from shop_catalog.conf import app_settings
 from shop_catalog.models.image import rendition_name
 
 RUN_SECONDS = 25.0
-"""A run of a job begins no image after this time: other jobs wait for it, and queues end tasks that take a minute."""
+"""A run of a job starts no image after this time, since other jobs wait, and queues may end tasks after a minute."""
 
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
 class Written(NamedTuple):
-    """The files of an image that were written: the names, itself first, the widths of its copies, and its own size."""
+    """The files of an image that were written: their names, the image first; the widths of the copies; its size."""
 
     names: list[str]
     renditions: str

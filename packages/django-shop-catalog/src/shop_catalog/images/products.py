@@ -32,7 +32,7 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
 def add_fetched(fetch: ImageFetch, *, file: IO[bytes], max_bytes: int) -> ProductImage | None:
     """Add an image that was fetched, and record that. Returns ``None`` if another process has done it already.
 
-    It becomes primary in place of an image of the same import that follows it.
+    It becomes primary if the primary image is a later one of the same import.
 
     Raises:
         ImageTooLarge, InvalidImage: as for ``add``.

@@ -18,7 +18,7 @@ from shop_catalog.exceptions import ImageTooLarge, InvalidImage
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PIXELS = 24_499_999
-"""Rounded, 24 megapixels: a phone's photograph of 24 megapixels has 5712 x 4284."""
+"""Rounded, 24 megapixels. Photographs of 24 megapixels have a few more pixels, such as 5712 x 4284."""
 
 MAX_SIDE = 30_000
 MAX_WEBP_SIDE = 16_383
@@ -40,7 +40,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns a picture upright, by the orientation in its EXIF data."""
+"""The operation that turns a picture upright, by the orientation in its EXIF data."""
 
 
 def open_checked(file: IO[bytes], *, max_bytes: int = MAX_BYTES) -> tuple[Image.Image, str]:
@@ -145,7 +145,7 @@ def _orientation(picture: Image.Image) -> Any:
 
 
 def _in_srgb(clean: Image.Image, picture: Image.Image, profile: bytes) -> Image.Image:
-    """``clean`` with the colours that the colour profile of its picture means. A damaged profile is ignored."""
+    """``clean``, converted to sRGB from the colour profile of its picture. A damaged profile is ignored."""
     source = picture if picture.mode in ("CMYK", "L", "LAB") else clean.convert("RGB")
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))

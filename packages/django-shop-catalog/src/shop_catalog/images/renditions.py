@@ -1,4 +1,4 @@
-"""Making the smaller copies of images that have none, or those of other sizes."""
+"""Making the smaller copies of images that have none, or copies of other sizes than the setting."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 def make_renditions(*, seconds: float = files.RUN_SECONDS) -> int:
-    """Make the smaller copies of images that have none, such as those of a fixture, or that have those of other sizes.
+    """Make the smaller copies of images that have none, such as those of a fixture, or copies of other sizes.
 
-    Begins no image after ``seconds``. Returns the number of images. One that cannot be read is logged and marked, and
+    Starts no image after ``seconds``. Returns the number of images. One that cannot be read is logged and marked, and
     is not tried again until the sizes change. After any other failure, such as one of the storage, it is tried by the
     next run.
     """
@@ -39,7 +39,7 @@ def make_renditions(*, seconds: float = files.RUN_SECONDS) -> int:
 
 
 def _outdated(field: Any, wanted: str) -> Iterator[Any]:
-    """The rows whose image has other copies than those wanted, each read when it is its turn."""
+    """The rows whose image has other copies than those wanted, read one at a time."""
     rows = field.model._default_manager.exclude(renditions_for=wanted).exclude(**{field.name: ""}).order_by("pk")
     last = 0
     while (row := rows.filter(pk__gt=last).first()) is not None:

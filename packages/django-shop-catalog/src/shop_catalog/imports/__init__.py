@@ -1,8 +1,8 @@
 """Imports of products and categories from files.
 
 The data takes this path: bytes become rows of cells (``reading``), these become a table whose numbers and dates
-are understood (``tables``, ``understanding``), a column map makes products of its rows (``maps``), all of them wait in
-a temporary store (``queries``), they are compared with the catalogue (``preparing``), and then they are written in
+are understood (``tables``, ``understanding``), a column map makes products of its rows (``maps``), these wait in a
+temporary store (``queries``), they are compared with the catalogue (``preparing``), and then they are written in
 chunks with a fixed number of statements each (``batches``).
 """
 

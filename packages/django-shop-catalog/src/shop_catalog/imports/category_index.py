@@ -1,4 +1,4 @@
-"""Finds the categories that a file names: by path (``A > B``), by slug, or by a name that only one has."""
+"""Finds the categories that a file names: by path (``A > B``), by slug, or by a name that only one category has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports of products from a file: understand it, read all of it, check it, write it, return what is to correct."""
+"""Imports of products from a file: its rows are read, checked and written; those with errors can be returned."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shop_catalog.imports.understanding import cells, headers
 
 JSON_READERS = {JSON_LINES: read_json_lines, JSON_ARRAY: read_json_array}
 CALCULATED = re.compile("^[=+\\-@\t\r]")
-"""What a spreadsheet would calculate."""
+"""The beginning of a text that a spreadsheet would calculate."""
 
 
 def read_rows(
@@ -57,10 +57,10 @@ def import_file(
     max_rows: int = 0,
     corrections: TextIO | None = None,
 ) -> Report:
-    """Import the products of a file as ``import_products`` does. ``table``: as it was understood before, if it was.
+    """Import the products of a file as ``import_products`` does. ``table``: the result of ``understand``.
 
     The rows with errors are written to ``corrections``: as CSV, with the file's header, and with their errors in a
-    last column, which the next import does not use. Rows of JSON are returned as JSON lines.
+    last column, which the next import ignores. Rows of JSON are returned as JSON lines.
 
     Raises:
         UnreadableFile: the file cannot be read, or has more than ``max_rows`` rows.
@@ -117,5 +117,5 @@ def _cell(line: Any, index: int) -> str:
 
 
 def _guarded(text: str) -> str:
-    """A cell that no spreadsheet calculates. Reading takes the apostrophe off again."""
+    """The text, with an apostrophe if a spreadsheet would calculate it. ``cells.read`` removes the apostrophe."""
     return f"'{text}" if CALCULATED.match(text) else text

@@ -58,7 +58,7 @@ class Entry:
 
 @dataclass
 class Faults:
-    """The faults of one row. Those of fields that cannot be read are known already, and are left out."""
+    """The faults of one row. Fields that could not be read have theirs already, and get no more."""
 
     bad_fields: Sequence[str]
     found: list[Fault] = field(default_factory=list)
@@ -261,7 +261,7 @@ def _sku_of_group(product: Product) -> str:
 
 
 def _check_kind(product: Product, row: ProductRow, faults: Faults) -> None:
-    """Kind, parent, price and categories: one fault each, unless kind and parent do not fit already."""
+    """Check kind and parent. If they fit, check that price and categories are possible for this kind."""
     if any(fault.field in ("parent", "kind") for fault in faults.found):
         return
     before = len(faults.found)

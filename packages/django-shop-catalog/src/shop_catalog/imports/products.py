@@ -49,7 +49,7 @@ SENTENCES: Mapping[str, str | Promise] = {
     "string_too_long": _("The text is too long."),
     "string_too_short": _("The value is missing."),
 }
-"""The sentence for each kind of value that a row refuses."""
+"""The sentence for each type of error of ``ProductRow``."""
 
 OnError = Literal["stop", "report"]
 Progress = Callable[[str, int], None]
@@ -73,9 +73,9 @@ def import_products(
     writes the rows without errors. A dry run writes nothing. Sends ``products_imported`` after commit.
 
     Up to ``AT_ONCE`` products are written in one transaction. More are written a chunk at a time, so that no product
-    is locked for longer than a chunk takes. If the process ends, or somebody changes the catalogue so that a row that
-    was checked no longer fits, the chunks before it are written. The report says how many products that are, and the
-    same file can be imported again.
+    is locked for longer than a chunk takes. If the process ends, or the catalogue has changed since the check so that
+    a row no longer fits, the chunks before it stay written. The report has the number of their products. The same
+    file can be imported again.
     """
     with Store() as store:
         run = ImportRun(store, creates_categories=creates_categories, by=by, progress=progress)
@@ -103,7 +103,7 @@ class ImportRun:
         self.report = Report()
 
     def read(self, rows: Iterable[RawRow]) -> None:
-        """Read all rows into the store, with the faults that each has by itself."""
+        """Read all rows into the store, with the faults that can be found without the catalogue."""
         source = iter(rows)
         numbers = 0
         last = -1
@@ -199,7 +199,8 @@ class ImportRun:
     def _lock(self) -> None:
         """Lock all products of the import that exist, and their groups, in the order of their keys.
 
-        A chunk locks its own. Several chunks in one transaction would lock in another order than everybody else.
+        Otherwise each chunk would lock its own products. With several chunks in one transaction, the order of the keys
+        would be lost, and another transaction could cause a deadlock.
         """
         if connection_of(Product).features.has_select_for_update:
             named = Product.objects.filter(sku__in=self.store.skus()).values_list("pk", "parent")
@@ -222,7 +223,7 @@ class ImportRun:
                 return
 
     def _write_one(self, chunk: list[Staged], categories: CategoryIndex) -> Batch:
-        """Write a chunk. If another process took a SKU or a slug in the same moment, it is prepared once more."""
+        """Write a chunk. If another process took a SKU or a slug at the same time, prepare and write it again."""
         try:
             return self._write_batch(chunk, categories)
         except IntegrityError:
@@ -293,7 +294,7 @@ def _picture_faults(pictures: Iterable[Picture]) -> Iterator[Fault]:
 
 
 def _named(fault: Fault) -> Fault:
-    """A fault of a cell, by the catalogue's name of its field."""
+    """The fault with the name of the catalogue's field: ``attributes`` for ``attributes.colour``."""
     return fault._replace(field=fault.field.partition(".")[0])
 
 

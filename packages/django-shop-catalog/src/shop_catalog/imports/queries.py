@@ -1,4 +1,4 @@
-"""The statements of the temporary store of an import: a SQLite file without a name, which goes with its process.
+"""The statements of the temporary store of an import: a SQLite file without a name, deleted with its process.
 
 Everything that is read from a file waits here until all of it has been checked. So memory stays flat, nothing is
 locked in the shop's database, and rows are found again by SKU wherever they stand in the file.
@@ -69,7 +69,7 @@ class Store:
         self._connection.close()
 
     def gathered(self, records: Iterable[Record], name: str) -> Iterator[Record]:
-        """The records with the same value of ``name`` together, in the order in which each value came first."""
+        """The records, with those of the same value of ``name`` together, in the order of the first of each."""
         source = iter(records)
         while chunk := list(islice(source, CHUNK)):
             self._connection.executemany(

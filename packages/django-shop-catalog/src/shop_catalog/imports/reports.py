@@ -30,7 +30,7 @@ class Report:
     """The result of an import, or of a dry run.
 
     ``rows``: the rows of the file. ``created`` and ``updated``: products that were written, or that would be.
-    ``failed``: rows with errors. ``repeated``: rows whose SKU a later row gives again. ``pictures``: pictures that
+    ``failed``: rows with errors. ``repeated``: rows whose SKU is in a later row too. ``pictures``: pictures that
     are to be fetched; ``images.count_fetches(import_id)`` says how many were.
     """
 

@@ -1,4 +1,4 @@
-"""A row of an import, in the catalogue's own terms, with what was wrong in its cells."""
+"""A row of an import: the values of the catalogue's fields, and the faults of its cells."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class Picture(NamedTuple):
 class RawRow(NamedTuple):
     """Values of one product, in the catalogue's fields.
 
-    ``number`` is the row as the spreadsheet numbers it: the header is row 1. In JSON it is the line or the place.
+    ``number`` is the row as the spreadsheet numbers it: the header is row 1. In JSON lines it is the line,
+    in an array the place.
     ``problem``: the row as a whole cannot be read. ``sources``: ``{field: (column, value)}`` as in the file.
-    ``alias``: another name by which variants may call this group.
+    ``alias``: another name of a group, which its variants may give as ``parent``.
     """
 
     number: int

@@ -1,6 +1,6 @@
-"""A file with a header, as it was understood: which column holds what, and how its numbers and dates are written.
+"""How a file with a header is read: what each column holds, and how its numbers and dates are written.
 
-``understand`` reads the whole file once and writes nothing. Every choice that it makes can be made by hand instead.
+``understand`` finds this out. It reads the whole file once and writes nothing. ``Choices`` replace what it finds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_ROWS = 5000
 
 @dataclass(frozen=True)
 class Choices:
-    """What somebody decided about a file. What is empty is found out.
+    """How a file is to be read. Empty values are found out.
 
     ``decimal`` is ``"."`` or ``","``, ``date_order`` ``"day"`` or ``"month"``. ``columns`` gives columns, by header or
     letter, another meaning: ``{"VK": "price", "#F": ""}``; an empty one is not used.
@@ -100,7 +100,7 @@ class Table:
                 yield line
 
     def rows(self) -> Iterator[RawRow]:
-        """The products of the file, one row at a time; those of one product together, wherever they stand."""
+        """The rows of the file. Rows of one product come together, wherever they are in the file."""
         return self._products(self.lines())
 
     def preview(self) -> list[RawRow]:
@@ -210,7 +210,7 @@ def _known_headers(choices: Choices) -> set[str]:
 
 
 def _fit(rows: Sequence[Sequence[str]], known: set[str]) -> tuple[int, int]:
-    """How well rows were divided: by the known headers of their best row, then by its cells."""
+    """How well a delimiter fits: the number of known headers in the best row, then that of its cells."""
     place = headers.find_row(rows, known)
     if place < 0:
         return 0, max((len(row) for row in rows), default=0)

@@ -1,4 +1,4 @@
-"""What was understood about a file, in one sentence."""
+"""Sentences about how a file was understood."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def describe(table: Table) -> str:
 
 
 def warnings(table: Table) -> list[str]:
-    """What somebody should look at before the file is imported."""
+    """What staff should check before the file is imported."""
     found = [table.problem] if table.problem else []
     if table.units:
         message = _("Amounts are marked with %(signs)s, and are read as amounts in the currency of the catalogue.")

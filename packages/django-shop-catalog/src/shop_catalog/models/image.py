@@ -22,7 +22,7 @@ class ProductImage(models.Model):
     """An image, re-encoded by ``images.add``. Its smaller copies (renditions) are beside the file.
 
     ``renditions`` has their widths (``"240 480 1200"``), ``renditions_for`` those that the setting wanted when they
-    were made. An image with the second and without the first could not be read.
+    were made. If only ``renditions_for`` has a value, the image could not be read.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

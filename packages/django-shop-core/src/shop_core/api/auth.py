@@ -116,7 +116,7 @@ def _ask(request: HttpRequest, auths: Sequence[Auth], user: Any) -> Any:
         if caller and _may_call(caller, request.user):
             has_cookies = "HTTP_COOKIE" in request.META or "COOKIES" in vars(request)  # parsing none takes long too
             if has_cookies and (user is not before or request.user != before):
-                request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)  # nor does it count for another setting
+                request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)  # it must not count for another setting either
             return caller
     request.user = before
     return None

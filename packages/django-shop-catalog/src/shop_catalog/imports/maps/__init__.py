@@ -20,7 +20,7 @@ __all__ = ["ColumnMap", "Record", "choose", "guess", "names", "shipped"]
 
 
 def shipped() -> list[ColumnMap]:
-    """The maps that come with the catalogue, the most particular first."""
+    """The maps that come with the catalogue, the most specific first."""
     return [kind() for kind in SHIPPED]
 
 

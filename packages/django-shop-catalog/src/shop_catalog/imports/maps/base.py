@@ -1,4 +1,4 @@
-"""What a column map is: it knows the headers of one kind of file, and makes rows of products from its records."""
+"""The base of column maps. Each knows the headers of one kind of file, and makes rows of products from its records."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class ShopifyMap(ColumnMap):
 
 
 def _listed(first: Record, records: Sequence[Record]) -> RowMaker:
-    """What a simple product or a group has."""
+    """The values of a simple product or a group, which lists show."""
     maker = RowMaker(first)
     maker.take("name")
     maker.set("description", as_text(first.text("description")), source="description")
@@ -133,7 +133,7 @@ def _listed(first: Record, records: Sequence[Record]) -> RowMaker:
 
 
 def _add_sellable(maker: RowMaker, line: Record) -> None:
-    """What a simple product or a variant has."""
+    """Add the values of a simple product or a variant, which customers buy."""
     record, maker.record = maker.record, line
     maker.take("price")
     compared = line.values.get("compare_at_price")

@@ -156,9 +156,9 @@ class WooCommerceMap(ColumnMap):
 
 
 def _add_sellable(maker: RowMaker, record: Record) -> None:
-    """The price of a sale that is on now, with the regular price as the one to compare with."""
+    """Add price and stock. During a sale, its price is the price, and the regular one the compare-at price."""
     sale, regular = record.values.get("sale price"), record.values.get("price")
-    if sale is not None and _is_on(record) and (regular is None or Decimal(sale) < Decimal(regular)):
+    if sale is not None and _is_sale_on(record) and (regular is None or Decimal(sale) < Decimal(regular)):
         maker.take("price", "sale price")
         maker.take("compare_at_price", "price")
     else:
@@ -167,7 +167,7 @@ def _add_sellable(maker: RowMaker, record: Record) -> None:
     maker.take("low_stock_threshold")
 
 
-def _is_on(record: Record) -> bool:
+def _is_sale_on(record: Record) -> bool:
     now = timezone.now()
     start, end = record.values.get("sale from"), record.values.get("sale until")
     return (start is None or _moment(start) <= now) and (end is None or _moment(end) >= now)

@@ -21,7 +21,7 @@ SAMPLE_ROWS = 30
 
 
 class Line(NamedTuple):
-    """A row as the spreadsheet numbers it: from 1, with the header, empty rows and cells of several lines."""
+    """A row with its number in a spreadsheet: from 1, counting the header and empty rows."""
 
     number: int
     cells: Sequence[Any]
@@ -78,7 +78,7 @@ class _Opened:
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(MAX_CELL):
         if "\0" in line:
-            raise UnreadableFile(_("The file has NUL characters: it is not text, or its encoding is another one."))
+            raise UnreadableFile(_("The file has NUL characters: it is not text, or has another encoding."))
         if len(line) >= MAX_CELL:
             raise UnreadableFile(_("A line of the file is longer than 4 MB."))
         yield line
@@ -95,7 +95,7 @@ def _stated(stream: Any, encoding: str) -> str:
 
 
 def _skip_statement(text: io.TextIOWrapper) -> None:
-    """Pass over a first line ``sep=;``, which spreadsheets do not show and do not count."""
+    """Skip a first line ``sep=;``, which spreadsheets neither show nor count."""
     start = text.tell()
     first = text.readline(20)
     if not first.strip().strip('"').lower().startswith("sep=") or len(first.strip().strip('"')) > len("sep=;"):

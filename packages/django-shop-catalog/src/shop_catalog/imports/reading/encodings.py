@@ -1,4 +1,4 @@
-"""The encoding of a text file: told by its first bytes, or found in those that are not ASCII."""
+"""The encoding of a text file: stated by its first bytes, or found from the lines that are not ASCII."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LABELS = {
     "euc_kr": "EUC-KR",
     "cp949": "EUC-KR",
 }
-"""How people call an encoding, by Python's name of it."""
+"""The usual name of an encoding, by Python's name."""
 
 CHOICES = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "cp1254", "iso8859-15", "mac-roman", "cp850", "shift_jis")
 """Encodings that a form offers. A command takes any that Python knows."""
@@ -60,7 +60,7 @@ IMPOSSIBLE = re.compile(
     "|[^\\W\\d_][‚„…†‡ˆ‰‹“”•˜™›¡¢£¤¥¦§¨©ª«¬®¯°±´¶·¸»¼½¾¿†¹²³][^\\W\\d_]"  # a sign inside a word
     "|[¹²³¥£ª¼½¾][^\\W\\d_]|[ðþÐÞ×÷]"
 )
-"""What does not happen in texts in Windows-1252, and does where another encoding is read as it."""
+"""Found in texts of other encodings that are read as Windows-1252, but not in texts that are Windows-1252."""
 
 
 def label(encoding: str) -> str:
@@ -72,7 +72,7 @@ def known(name: str) -> str:
     """Python's name of an encoding that was chosen.
 
     Raises:
-        UnreadableFile: there is no such encoding of texts.
+        UnreadableFile: there is no such text encoding.
     """
     try:
         codec = codecs.lookup(name)
@@ -101,7 +101,7 @@ def find(stream: Any) -> str:
             decoder.decode(block)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return _detect(_telling_lines(stream))
+        return _detect(_lines_not_ascii(stream))
     return UTF_8
 
 
@@ -117,7 +117,7 @@ def _utf_16_without_mark(head: bytes) -> str | None:
     return None
 
 
-def _telling_lines(stream: Any) -> bytes:
+def _lines_not_ascii(stream: Any) -> bytes:
     """The lines that are not ASCII, up to the size of a sample."""
     stream.seek(0)
     sample = bytearray()
@@ -132,11 +132,11 @@ def _detect(sample: bytes) -> str:
         from charset_normalizer import from_bytes
     except ImportError:
         message = _(
-            "The file is not text in UTF-8. Choose its encoding, or have it found: `pip install "
+            "The file is not text in UTF-8. Choose its encoding, or install the detector: `pip install "
             "django-shop-catalogue[spreadsheets]`."
         )
         raise UnreadableFile(message) from None
-    if _is_western(sample):  # the detector takes it for one of its neighbours
+    if _is_western(sample):  # the detector often returns a similar encoding
         return WINDOWS_1252
     candidates = [codecs.lookup(name).name.replace("-", "_") for name in LABELS if not name.startswith("utf")]
     best = from_bytes(sample, cp_isolation=candidates).best() if b"\0" not in sample else None

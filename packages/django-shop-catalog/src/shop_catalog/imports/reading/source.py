@@ -121,7 +121,7 @@ class ImportFile:
         if head.startswith(OLD_EXCEL):
             if ENCRYPTED in self.open().read(IN_MEMORY * 64):
                 raise UnreadableFile(_protected())
-            raise UnreadableFile(_("This is a file of an old Excel. Save it as .xlsx or CSV, then upload that."))
+            raise UnreadableFile(_("This file is of an old Excel version. Save it as .xlsx or CSV, then upload that."))
         if head.startswith(ZIP):
             return self._kind_of_spreadsheet()
         if head.startswith(NOT_TABLES) or head.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(PAGES):

@@ -1,7 +1,7 @@
 """Rows of XLSX and ODS files, by openpyxl and python-calamine, which the extra ``[spreadsheets]`` installs.
 
-openpyxl reads one row at a time and knows how a cell is shown. python-calamine holds a whole sheet in memory, so the
-size of an ODS sheet is counted before it is opened: a file of 10 kB can state a billion cells.
+openpyxl reads one row at a time and knows the number format of a cell. python-calamine holds a whole
+sheet in memory, so the cells of an ODS sheet are counted before it is opened: a file of 10 kB can state a billion.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def read(stream: Any, *, file_format: str, sheet: str) -> Iterator[Line]:
 
 
 def _check_size(stream: Any, file_format: str) -> None:
-    """Refuse what unpacks to more than is sensible. ``zipfile`` never reads more than a part's stated size."""
+    """Refuse a file that unpacks to too much. ``zipfile`` never reads more than a part's stated size."""
     try:
         stream.seek(0)
         with zipfile.ZipFile(stream) as archive:

@@ -96,7 +96,7 @@ def read(cell: Any, reading: Reading) -> Any:
     """The value of a cell as the catalogue's fields accept it; ``None`` if the cell is empty.
 
     Raises:
-        UnreadableCell: it holds an error of the spreadsheet, or nothing of this kind.
+        UnreadableCell: it holds an error of the spreadsheet, or no value of this kind.
     """
     text, is_guarded = without_guard(bare(as_text(cell)))
     if is_guarded and reading.target.kind in (TEXT, CODE):

@@ -20,9 +20,9 @@ def plain(header: Any) -> str:
 
 
 def find_row(rows: Sequence[Sequence[Any]], known: Iterable[str]) -> int:
-    """The place of the row that names the most known columns, of the first ones; -1 if all of them are empty.
+    """The place of the header among the first rows: the first row with the most known names. -1: all are empty.
 
-    If none names any, it is the first of those with the most cells.
+    If no row has a known name, it is the first row with the most different cells.
     """
     names = set(known)
     found = [({plain(cell) for cell in row} - {""}) for row in rows[:SEARCHED_ROWS]]

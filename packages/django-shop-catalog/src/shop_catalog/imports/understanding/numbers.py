@@ -1,6 +1,6 @@
 """Numbers as people and spreadsheets write them: ``1.234,56 €``, ``1,234.50``, ``(5)``.
 
-One separator with three digits after it can be either: ``1.250``. What the other cells of the column show decides.
+One separator with three digits after it can be either: ``1.250``. The other cells of the column decide.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SIGNS = {
     "ft": {"HUF"},
     "r$": {"BRL"},
 }
-"""What stands beside an amount, and the currencies that it can mean. ``$`` means any dollar or peso."""
+"""A sign beside an amount, and the currencies that it can mean. ``$`` means any dollar or peso."""
 
 SPACES = re.compile(r"[\s\u00a0\u202f\u2009'’´`]+")
 ABBREVIATED = r"(?<=[^\W\d_])\.|(?<=/)\."
@@ -104,7 +104,7 @@ def split(text: str) -> Number | None:
 
 
 def decimal_sign(digits: str) -> str:
-    """The decimal sign that a cell proves, or "": it has no separator, or one that can be either."""
+    """The decimal sign that a cell proves; "" if it has no separator, or one that can be read in two ways."""
     points, commas = digits.count(POINT), digits.count(COMMA)
     if points and commas:
         return POINT if digits.rindex(POINT) > digits.rindex(COMMA) else COMMA
@@ -182,5 +182,5 @@ class Evidence:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether the cells prove both signs, or nothing and show both."""
+        """Whether the cells prove both signs, or prove none and have both as separators."""
         return all(self.proofs.values()) or (not any(self.proofs.values()) and all(self.ambiguous.values()))

@@ -58,7 +58,7 @@ class Survey:
         return Reading(target)
 
     def signs_beside(self, targets: Mapping[int, Target]) -> set[str]:
-        """What stands beside the amounts of the file."""
+        """The signs and words beside the amounts of the file, such as ``€``."""
         found = [units for index, units in self._units() if targets[index].kind == AMOUNT]
         return {unit for units in found for unit in units if unit != "%"}
 

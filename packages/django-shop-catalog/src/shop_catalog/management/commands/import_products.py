@@ -20,7 +20,7 @@ SHOWN = 40
 class Command(BaseCommand):
     help = (
         "Create and update products by SKU from CSV, Excel, OpenDocument, JSON lines or a JSON array. The delimiter, "
-        "the encoding, the columns, and how numbers and dates are written are found; each can be given instead."
+        "the encoding, the columns, and how numbers and dates are written are found out, or given by options."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
