@@ -192,7 +192,7 @@ def delete_address(customer: Customer, public_id: uuid.UUID) -> None:
 
 @contextmanager
 def _address_book_of(customer: Customer) -> Iterator[Any]:
-    """The addresses of a customer in a transaction, in which nobody else changes them."""
+    """The addresses of a customer, in a transaction that keeps other requests from changing them."""
     with transaction.atomic(using=connection_of(Address).alias):
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         yield customer.addresses

@@ -173,7 +173,7 @@ def restock(
 
 
 def units_of(order: Order, quantities: Mapping[str, int]) -> dict[str, int]:
-    """Units by the keys of the lines, of quantities by ``line`` or product.
+    """Convert quantities by ``line`` or product into units by key.
 
     Raises:
         AmbiguousLine: several lines have a product.

@@ -30,7 +30,7 @@ def by_key(lines: Iterable[OrderLine]) -> dict[str, OrderLine]:
 
 
 def named(lines: Mapping[str, OrderLine], quantities: Mapping[str, int]) -> dict[str, int]:
-    """Units by key, of quantities by ``line`` (``#2``), by product or by key. What no line has is kept as it is.
+    """Convert quantities by ``line`` (``#2``), product or key into units by key. Names that no line has are kept.
 
     Raises:
         AmbiguousLine: a product that several lines have.
@@ -43,7 +43,7 @@ def named(lines: Mapping[str, OrderLine], quantities: Mapping[str, int]) -> dict
 
 
 def by_ref(lines: Mapping[str, OrderLine], units: Mapping[str, int]) -> dict[str, int]:
-    """Units of each product, of units by key."""
+    """Convert units by key into units by product."""
     found: Counter[str] = Counter()
     for key, count in units.items():
         found[lines[key].product_ref] += count

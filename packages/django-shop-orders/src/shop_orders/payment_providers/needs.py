@@ -1,4 +1,4 @@
-"""What a provider needs of an order, and what is in the way of paying with it."""
+"""What a provider needs of an order, and why an order cannot be paid with it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Obstacle(NamedTuple):
 def obstacle(
     provider: PaymentProvider, *, amount: Decimal, currency: str, email: str | None = None, phone: str | None = None
 ) -> Obstacle | None:
-    """What is in the way of paying an amount with a provider; None if nothing is.
+    """Why an amount cannot be paid with a provider; None if it can.
 
     ``email`` and ``phone`` are "" if the customer gave none, and None if that is not known yet. Does not use the
     network.

@@ -40,7 +40,7 @@ class ProviderChoice(NamedTuple):
 
     @property
     def needs(self) -> Needs:
-        """What an order must have, also where nothing is in the way yet."""
+        """What an order must have so that it can be paid this way."""
         return self.provider.needs
 
 
@@ -52,7 +52,7 @@ def available_providers() -> list[PaymentProvider]:
 def provider_choices(
     *, amount: Decimal, currency: str, email: str | None = None, phone: str | None = None
 ) -> list[ProviderChoice]:
-    """The configured providers, each with what is in the way of paying an amount with it. Zero needs nothing.
+    """The configured providers, each with the reason if an amount cannot be paid with it. Zero needs nothing.
 
     ``email`` and ``phone`` are "" if the customer gave none, and None if that is not known yet.
     """

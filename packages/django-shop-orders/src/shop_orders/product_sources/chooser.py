@@ -47,7 +47,7 @@ class SourceChooser:
         return found
 
     def refuses_options(self, ref: str, options: Mapping[str, str]) -> str:
-        """What the source of the product has against these options, if it looks at them."""
+        """Why the product's source does not accept these options; "" if it does, or does not check them."""
         for entry, own in self._divided({ref: 0}):
             if method := getattr(entry.source, "refuses_options", None):
                 return str(method(*own, options) or "")
@@ -91,7 +91,7 @@ class SourceChooser:
         return short
 
     def _divided(self, quantities: Mapping[str, int]) -> list[tuple[_Entry, dict[str, int]]]:
-        """The entries that are concerned, in their order, with their own refs as they know them."""
+        """The entries that have some of the refs, in their order, each with its own refs without the prefix."""
         own: list[dict[str, int]] = [{} for _entry in self.entries]
         for ref, quantity in quantities.items():
             for place, entry in enumerate(self.entries):

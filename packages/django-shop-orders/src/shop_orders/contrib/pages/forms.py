@@ -188,7 +188,7 @@ class CheckoutForm(AddressFields):
     ) -> None:
         """``addresses`` are the saved ones of the customer, ``deliveries`` the options by their codes.
 
-        ``draft`` is the cart, whose total a payment provider may not take.
+        ``draft`` has the total of the cart, which some payment providers may refuse.
         """
         super().__init__(*args, **kwargs)
         self.saved = {str(address.public_id): address for address in addresses}

@@ -158,7 +158,7 @@ def _flags(model: Any) -> list[str]:
 
 
 def _text(model: type[models.Model], texts: list[Any]) -> str:
-    """What names a row if no field looks like a name: the model's own text, else its first text field."""
+    """The name of a row if no field looks like a name: the text of ``__str__``, else the first text field."""
     has_text = model.__str__ is not models.Model.__str__
     return "__str__" if has_text or not texts else str(texts[0].name)
 
