@@ -101,7 +101,7 @@ SHOP_NOTIFY: dict[str, Any] = {
     "NOTIFIERS": {"email": {"BACKEND": "hosts.mailbox.Mailbox"}, "sms": {"BACKEND": "hosts.mailbox.Phone"}},
     "PHONE_REGIONS": ["KE"],
     "ROUTES": [
-        *({**route, "via": ["email", "sms"]} for route in ORDER_ROUTES),
+        *({**route, "via": ["email", "sms"], "fallback": {}} for route in ORDER_ROUTES),
         {
             "signal": "hosts.mailbox.cup_washed",
             "event": "cup_washed",

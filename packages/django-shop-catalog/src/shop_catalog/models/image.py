@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import FileSystemStorage
 from django.db import models
@@ -13,6 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from shop_catalog.conf import app_settings
 from shop_catalog.models.product import Product
+
+if TYPE_CHECKING:
+    from shop_catalog.models.image_fetch import ImageFetch
 
 MAX_URLS = 16_384
 """The number of URLs that each process caches, about 4 MB."""
@@ -37,6 +40,7 @@ class ProductImage(models.Model):
     renditions_for = models.CharField(max_length=100, blank=True, default="", editable=False)
 
     product_id: int
+    fetch: ImageFetch
 
     class Meta:
         verbose_name = _("product image")

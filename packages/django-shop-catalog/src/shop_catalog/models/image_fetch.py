@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -21,6 +22,15 @@ class ImageFetchQuerySet(models.QuerySet["ImageFetch"]):
     def failed(self) -> ImageFetchQuerySet:
         """Those that were given up."""
         return self.filter(next_try_at=None, fetched_at=None)
+
+
+if TYPE_CHECKING:
+
+    class ImageFetchManager(ImageFetchQuerySet, models.Manager["ImageFetch"]):  # type: ignore[misc]
+        """Declared for type checkers."""
+
+else:
+    ImageFetchManager = models.Manager.from_queryset(ImageFetchQuerySet)
 
 
 class ImageFetch(models.Model):
@@ -44,8 +54,9 @@ class ImageFetch(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     product_id: int
+    image_id: int | None
 
-    objects = ImageFetchQuerySet.as_manager()
+    objects: ClassVar[ImageFetchManager] = ImageFetchManager()
 
     class Meta:
         verbose_name = _("image to fetch")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shop_catalog.managers import RelatedProducts, RelatedReviews, RelatedStockMovements
     from shop_catalog.models.facets import ProductTerms
     from shop_catalog.models.image import ProductImage
+    from shop_catalog.models.image_fetch import ImageFetch
 
 
 class ProductKind(models.TextChoices):
@@ -101,6 +102,7 @@ class Product(models.Model):
     price_changes: RelatedManager[PriceChange]
     listing_terms: ProductTerms
     images: RelatedManager[ProductImage]
+    image_fetches: RelatedManager[ImageFetch]
     reviews: RelatedReviews
     stock_movements: RelatedStockMovements
     get_kind_display: Callable[[], str]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from shop_catalog.imports.rows import Fault, Picture, RawRow
 from shop_catalog.imports.understanding.cells import UNITS, WEIGHT, Target
 
-WEIGHT_HEADER = re.compile(r"^(?:weight|gewicht)\s*(?:in|[(\[/])?\s*(kg|g|lbs?|oz)\s*[)\]]?$")
+WEIGHT_HEADER = re.compile(r"^(?:weight|gewicht)\s*(?:(?:in|[(\[/])\s*)?(kg|g|lbs?|oz)\s*[)\]]?$")
 
 
 @dataclass

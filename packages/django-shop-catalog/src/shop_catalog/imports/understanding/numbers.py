@@ -60,7 +60,7 @@ GROUPED = {
     POINT: re.compile(r"^\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?$"),
     COMMA: re.compile(r"^\d{1,3}(?:\.\d{2,3})*\.\d{3}(?:,\d*)?$"),
 }
-PLAIN = {POINT: re.compile(r"^\d*\.?\d*$"), COMMA: re.compile(r"^\d*,?\d*$")}
+PLAIN = {POINT: re.compile(r"^\d*(?:\.\d*)?$"), COMMA: re.compile(r"^\d*(?:,\d*)?$")}
 
 
 class NotANumber(ValueError):
