@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
@@ -219,7 +220,8 @@ def follow_links(staff, page, *, opens):
     for link in sorted(inner - {"/"} - FOLLOWED) if opens else []:
         FOLLOWED.add(link)
         if "logout" not in link:
-            assert staff.get(link).status_code in {200, 302, 405}, link
+            with closing(staff.get(link)) as opened:
+                assert opened.status_code in {200, 302, 405}, link
 
 
 FOLLOWED: set[str] = set()

@@ -27,7 +27,7 @@ class ImageFetchQuerySet(models.QuerySet["ImageFetch"]):
 if TYPE_CHECKING:
 
     class ImageFetchManager(ImageFetchQuerySet, models.Manager["ImageFetch"]):  # type: ignore[misc]
-        """Declared for type checkers."""
+        """The type of ``ImageFetch.objects``."""
 
 else:
     ImageFetchManager = models.Manager.from_queryset(ImageFetchQuerySet)
