@@ -19,6 +19,7 @@ KINDS = {
     "shipment_sent": _("A parcel was shipped"),
     "refunded": _("Money was refunded"),
     "refund_failed": _("A refund failed"),
+    "refund_waits": _("A refund waits"),
     "refund_due": _("Money is to be refunded"),
     "refund_resolved": _("A refund was reviewed"),
     "refund_without_credit": _("A refund without credit"),

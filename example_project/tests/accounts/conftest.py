@@ -205,6 +205,7 @@ def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
         "id": str(people["owner"].pk),
         "language": "de",
         "name": "confirm",
+        "file": "products.csv",
         "number": world["number"],
         "object_id": "1",
         "order_id": str(Order.objects.get().pk),

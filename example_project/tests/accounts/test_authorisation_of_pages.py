@@ -114,6 +114,7 @@ PAGES: dict[str, tuple[Cells, Cells]] = {
     "admin/shop_orders/order/<int:order_id>/step/<str:name>/": (desk(403, 200), desk(403, 200)),
     "admin/shop_orders/order/<int:order_id>/slip/": (desk(403, 200), desk(403, 200)),
     "admin/shop_catalog/product/stock/": (desk(403, 200), desk(403, 200)),
+    "admin/shop_catalog/product/export/<str:file>": (desk(403, 200), desk(403, 200)),
     "admin/shop_catalog/product/import/": (desk(403, 200), desk(403, 200)),
     "admin/shop_catalog/product/import/<uuid:public_id>/": (
         desk(403, 404),

@@ -32,19 +32,19 @@ class ExportPages(PageAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.export_view)
-        return [path("export/<str:name>", view, name="shop_catalog_product_export"), *super().get_urls()]
+        return [path("export/<str:file>", view, name="shop_catalog_product_export"), *super().get_urls()]
 
-    def export_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
+    def export_view(self, request: HttpRequest, file: str) -> HttpResponseBase:
         """The products of the list with these filters, as a file."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        if name not in FILES:
+        if file not in FILES:
             raise Http404
-        column_map, file_format = FILES[name]
+        column_map, file_format = FILES[file]
         try:
             products = self.get_changelist_instance(request).queryset.select_related(None)
             if file_format == exports.XLSX:
-                return self._xlsx(products, column_map, name)
+                return self._xlsx(products, column_map, file)
         except IncorrectLookupParameters:
             return self.redirect_to_page("changelist", query="?e=1")
         except ShopCatalogError as error:
@@ -53,7 +53,7 @@ class ExportPages(PageAdmin):
         base_url = request.build_absolute_uri("/")
         lines = exports.csv_lines(products, column_map=column_map, base_url=base_url)
         response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        response["Content-Disposition"] = f'attachment; filename="{file}"'
         return response
 
     def _xlsx(self, products: Any, column_map: str, name: str) -> FileResponse:
