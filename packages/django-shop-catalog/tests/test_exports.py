@@ -22,7 +22,8 @@ from shop_catalog.imports.understanding import guards
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, StockMovement
 
 pytestmark = pytest.mark.django_db
-CATALOGUES = int(os.environ.get("SHOP_TEST_CATALOGUES", "8"))
+CATALOGUES = 200 if os.environ.get("SHOP_TEST_FULL") else 4
+"""SHOP_TEST_FULL=1 compares 200 catalogues in each format."""
 STARTS = [
     "",
     "=",
@@ -166,6 +167,7 @@ def cells(content):
     return sorted([cells_of_imports.bare(guards.without_guard(text)[0]) for text in row] for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])
 def test_exporting_and_importing_changes_nothing_and_the_file_makes_the_same_catalogue(file_format):
     for seed in range(CATALOGUES):
