@@ -1,6 +1,7 @@
 """Texts of the packages that visitors and staff see.
 
-They are listed here so that makemessages adds them to the shop's own translations.
+They are listed here so that makemessages adds them to the shop's own translations. Those that ``contrib.pages`` of orders
+translates are not repeated.
 """
 
 from django.utils.translation import gettext_noop
@@ -9,40 +10,8 @@ LISTS = [
     gettext_noop("More than %(count)s. The list ends there: search, or filter, to see others."),
     gettext_noop("%(count)s or more were found. The newest of them are listed."),
 ]
-STATUSES = [
-    gettext_noop("pending"),
-    gettext_noop("confirmed"),
-    gettext_noop("processing"),
-    gettext_noop("shipped"),
-    gettext_noop("delivered"),
-    gettext_noop("cancelled"),
-    gettext_noop("unpaid"),
-    gettext_noop("authorised"),
-    gettext_noop("paid"),
-    gettext_noop("partly refunded"),
-    gettext_noop("refunded"),
-    gettext_noop("failed"),
-]
 PAYMENTS = [
-    gettext_noop("Bank transfer"),
-    gettext_noop("Card"),
-    gettext_noop("Pay on delivery"),
-    gettext_noop("Test payment"),
-    gettext_noop("Pay when your order is delivered."),
     gettext_noop("M-Pesa"),
-    gettext_noop("Look at your phone and enter your M-Pesa PIN."),
-    gettext_noop("%(provider)s does not take %(currency)s."),
-    gettext_noop("%(provider)s takes whole amounts of %(currency)s only."),
-    gettext_noop("%(provider)s takes amounts from %(minimum)s %(currency)s."),
-    gettext_noop("Choose another payment method."),
-    gettext_noop("Enter an e-mail address: %(provider)s needs it. Or choose another payment method."),
-    gettext_noop("Enter a phone number: %(provider)s needs it. Or choose another payment method."),
-    gettext_noop(
-        "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "
-        "amount %(amount)s."
-    ),
-    gettext_noop("Or pay by hand: Lipa na M-Pesa, Buy Goods, till number %(number)s, amount %(amount)s."),
-    gettext_noop("Send %(amount)s %(currency)s to %(account)s with the reference %(reference)s."),
 ]
 STATES = [
     gettext_noop("state"),
@@ -52,7 +21,6 @@ STATES = [
     gettext_noop("None of these"),
     gettext_noop("Unknown state: %(name)s. Use one of STATES."),
 ]
-CHARGES = [gettext_noop("Tax"), gettext_noop("Tax, included")]
 INCOMING_PAYMENTS = [
     gettext_noop("incoming payment"),
     gettext_noop("incoming payments"),
@@ -179,44 +147,19 @@ ERRORS = [
     gettext_noop(
         "This log-in was started too long ago or in another browser, or %(provider)s refused it. Start again."
     ),
-    gettext_noop("This e-mail address is not valid."),
-    gettext_noop("The shop cannot send e-mail to this address. Use one with plain letters (a-z) before the @."),
-    gettext_noop("A letter before the @ could be mistaken for another one. Write it with plain letters (a-z)."),
-    gettext_noop("This e-mail address is too long."),
-    gettext_noop("Write the part after the @ in full, such as example.org."),
-    gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
-    gettext_noop("This cart has been ordered already. Start a new one."),
     gettext_noop("This shop sends no reminders of carts."),
     gettext_noop("Enter an e-mail address."),
-    gettext_noop("%(field)s: enter at most %(most)d characters."),
-    gettext_noop("%(field)s: this text has a character that cannot be stored."),
-    gettext_noop("The cart is empty. Add a product before placing an order."),
-    gettext_noop("Log in to place an order."),
-    gettext_noop("Too many orders are waiting for payment or for the shop. Pay or cancel one of them first."),
-    gettext_noop("This order is not waiting for a payment."),
-    gettext_noop("The time to pay this order is over. Order again."),
-    gettext_noop("This payment method can only be chosen when the order is placed. Choose another one."),
-    gettext_noop("The payment was declined. Try again or choose another payment method."),
-    gettext_noop("The payment provider does not respond. Try again in a moment."),
-    gettext_noop("The shop is busy. Try again in a moment."),
     gettext_noop("You have done this too often. Wait a moment, then try again."),
     gettext_noop("You have sent too many requests. Try again in %(retry_after)s seconds."),
-    gettext_noop("The shop cannot accept orders now, because of an error in its settings. Please contact the shop."),
-    gettext_noop("At most %(units)s units can be ordered before they are paid. Order fewer, or pay first."),
     gettext_noop("This was already done."),
-    gettext_noop("This page is too old. Check the form and send it again."),
-    gettext_noop("This form was sent before, with other values. Look at what was done before you fill it in again."),
     gettext_noop(
         "Money or goods of this order have changed since you opened this form. Look at the order, then open it again."
     ),
-    gettext_noop("Check the form and send it again."),
     gettext_noop("Done: %(step)s."),
     gettext_noop("This was already done: %(step)s."),
-    gettext_noop("At most %(most)d different products can be in a cart. Order some of them first."),
     gettext_noop("Amounts in %(currency)s have at most %(decimals)d decimals."),
     gettext_noop("This amount is larger than the shop can handle."),
     gettext_noop("Only one address can be the default."),
-    gettext_noop("Order %(number)s"),
     gettext_noop("Payment %(receipt)s"),
     gettext_noop("It is held for review."),
     gettext_noop("An order of this customer is not finished. Deliver or cancel it first."),
@@ -227,19 +170,4 @@ ERRORS = [
     gettext_noop("%(what)s: %(reason)s It will be erased later. Everything else is erased."),
     gettext_noop("The personal data of customer %(customer)s is erased."),
     gettext_noop("An address book holds at most %(most)s addresses. Delete one first."),
-]
-OPTIONS = [
-    gettext_noop("“%(product)s” cannot be ordered at the moment. Remove it, or try again later."),
-    gettext_noop("“%(product)s” takes no options. Add it without options."),
-    gettext_noop("“%(product)s” has no option “%(option)s”. It takes: %(names)s."),
-    gettext_noop("At most %(quantity)s of “%(product)s” can be ordered. Lower the quantity."),
-    gettext_noop("There is no line “%(line)s”."),
-    gettext_noop("Several lines have the product “%(ref)s”. Choose one of them."),
-    gettext_noop("Enter at most %(most)d options."),
-    gettext_noop("The name of an option is one line of 1 to %(most)d characters, and not “items”."),
-    gettext_noop("The option “%(name)s” is given twice."),
-    gettext_noop("The options of a product are at most %(most)d bytes long. Write less."),
-    gettext_noop("An option is text."),
-    gettext_noop("An option has a character that cannot be stored."),
-    gettext_noop("An option has an invisible character. Write plain text."),
 ]
