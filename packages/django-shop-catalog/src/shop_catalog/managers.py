@@ -16,7 +16,13 @@ from mptt.querysets import TreeQuerySet
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
 
-    from shop_catalog.models import Category, Product, Review, StockMovement  # noqa: F401 - the querysets' parameters
+    from shop_catalog.models import (  # noqa: F401 - the querysets' parameters
+        Category,
+        ImageFetch,
+        Product,
+        Review,
+        StockMovement,
+    )
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -183,6 +189,16 @@ class StockMovementQuerySet(models.QuerySet[Any]):
         return self.filter(announced_at__isnull=True).exclude(crossing="")
 
 
+class ImageFetchQuerySet(models.QuerySet[Any]):
+    def due(self, now: datetime) -> ImageFetchQuerySet:
+        """Those to be fetched by now, the first images of each product first."""
+        return self.filter(next_try_at__lte=now).order_by("next_try_at", "product", "position", "pk")
+
+    def failed(self) -> ImageFetchQuerySet:
+        """Those that were given up."""
+        return self.filter(next_try_at=None, fetched_at=None)
+
+
 # Type checkers without the plugin of django-stubs do not understand ``from_queryset``.
 if TYPE_CHECKING:
 
@@ -204,7 +220,11 @@ if TYPE_CHECKING:
     class RelatedStockMovements(StockMovementManager, RelatedManager["StockMovement"]):  # type: ignore[misc]
         """The type of ``product.stock_movements``."""
 
+    class ImageFetchManager(ImageFetchQuerySet, models.Manager["ImageFetch"]):  # type: ignore[misc]
+        """The type of ``ImageFetch.objects``."""
+
 else:
     ProductManager = models.Manager.from_queryset(ProductQuerySet)
     ReviewManager = models.Manager.from_queryset(ReviewQuerySet)
     StockMovementManager = models.Manager.from_queryset(StockMovementQuerySet)
+    ImageFetchManager = models.Manager.from_queryset(ImageFetchQuerySet)

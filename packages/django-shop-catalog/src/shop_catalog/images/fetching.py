@@ -56,7 +56,7 @@ def request_fetches(wanted: Iterable[WantedImage], *, import_id: UUID | None = N
     """Ask for images to be fetched by the next run of the job. Returns the number of different ones.
 
     An address that was fetched for the product before is not fetched again, even if its image was deleted since. One
-    that failed is tried again. A fixed number of statements: three.
+    that failed is tried again. Besides the INSERT, which the database may divide, two statements run.
 
     Raises:
         InvalidProduct: an address cannot be fetched.
@@ -124,6 +124,7 @@ def _give_up_interrupted() -> None:
 def _claim() -> ImageFetch | None:
     """The next image that is due. No other run takes it until its lease expires."""
     due = ImageFetch.objects.due(timezone.now())
+    row: ImageFetch | None
     while (row := due.select_related("product").first()) is not None:
         claimed = ImageFetch.objects.filter(pk=row.pk, next_try_at=row.next_try_at, tries=row.tries)
         if claimed.update(next_try_at=timezone.now() + LEASE, tries=row.tries + 1):

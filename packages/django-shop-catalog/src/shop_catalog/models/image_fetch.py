@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from shop_catalog.managers import ImageFetchManager
 from shop_catalog.models.image import ProductImage
 from shop_catalog.models.product import Product
-
-
-class ImageFetchQuerySet(models.QuerySet["ImageFetch"]):
-    def due(self, now: datetime) -> ImageFetchQuerySet:
-        """Those to be fetched by now, the first images of each product first."""
-        return self.filter(next_try_at__lte=now).order_by("next_try_at", "product", "position", "pk")
-
-    def failed(self) -> ImageFetchQuerySet:
-        """Those that were given up."""
-        return self.filter(next_try_at=None, fetched_at=None)
-
-
-if TYPE_CHECKING:
-
-    class ImageFetchManager(ImageFetchQuerySet, models.Manager["ImageFetch"]):  # type: ignore[misc]
-        """The type of ``ImageFetch.objects``."""
-
-else:
-    ImageFetchManager = models.Manager.from_queryset(ImageFetchQuerySet)
 
 
 class ImageFetch(models.Model):
