@@ -1,7 +1,7 @@
 """Texts of the packages that visitors and staff see.
 
-They are listed here so that makemessages adds them to the shop's own translations. Those that ``contrib.pages`` of orders
-translates are not repeated.
+They are listed here so that makemessages adds them to the shop's own translations. Texts that ``contrib.pages`` of
+orders translates are not repeated.
 """
 
 from django.utils.translation import gettext_noop

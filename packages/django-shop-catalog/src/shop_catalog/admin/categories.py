@@ -78,7 +78,7 @@ class CategoryAdmin(LabelsAutocomplete, SafeList, DraggableMPTTAdmin):
         return super(MPTTModelAdmin, self).get_actions(request, **options)
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Write only the changed fields, so that a move made in the meantime is not undone."""
+        """Write only the changed fields, so that a move made in the meantime is kept."""
         file = form.cleaned_data.get("image")
         fields = [name for name in form.changed_data if name != "image"]
         if not change:

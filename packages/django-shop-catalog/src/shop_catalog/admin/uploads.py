@@ -15,7 +15,7 @@ from shop_catalog import imports
 from shop_catalog.admin.forms import ChoicesForm, UploadForm
 from shop_catalog.admin.pages import PageAdmin, staff_user
 from shop_catalog.exceptions import ShopCatalogError
-from shop_catalog.imports.files import JSON_READERS
+from shop_catalog.imports.files import table_of
 from shop_catalog.models import ProductUpload
 
 TABLES = (imports.CSV, imports.XLSX, imports.ODS)
@@ -78,7 +78,7 @@ class ImportPages(PageAdmin):
 
     def _page(self, request: HttpRequest, upload: ProductUpload, choices: imports.Choices) -> HttpResponse:
         file = _opened(upload)
-        table = _understood(file, choices, is_preview=True)
+        table = table_of(file, choices, is_preview=True)
         context: dict[str, Any] = {"upload": upload, "query": request.GET.urlencode()}
         if table is not None:
             context |= {
@@ -101,7 +101,7 @@ class ImportPages(PageAdmin):
         try:
             report = imports.import_file(
                 file,
-                table=_understood(file, _choices(request)),
+                table=table_of(file, _choices(request)),
                 on_error="report" if only_good else "stop",
                 by=staff_user(request),
             )
@@ -121,7 +121,7 @@ class ImportPages(PageAdmin):
     def _corrections(self, request: HttpRequest, upload: ProductUpload) -> HttpResponse:
         """The rows with errors as a file, to be corrected and uploaded again."""
         file, out = _opened(upload), io.StringIO(newline="")
-        table = _understood(file, _choices(request))
+        table = table_of(file, _choices(request))
         imports.import_file(file, table=table, dry_run=True, corrections=out)
         suffix = "csv" if table is not None else "jsonl"
         response = HttpResponse(f"\ufeff{out.getvalue()}" if table is not None else out.getvalue())
@@ -139,12 +139,6 @@ def _opened(upload: ProductUpload) -> imports.ImportFile:
     return imports.ImportFile(content, name=upload.file_name, file_format=upload.file_format)
 
 
-def _understood(
-    file: imports.ImportFile, choices: imports.Choices, *, is_preview: bool = False
-) -> imports.Table | None:
-    return None if file.file_format in JSON_READERS else imports.understand(file, choices, is_preview=is_preview)
-
-
 def _choices(request: HttpRequest) -> imports.Choices:
     return ChoicesForm(request.GET).choices()
 
@@ -160,8 +154,7 @@ def _columns(table: imports.Table, choices: imports.Choices) -> list[dict[str, s
             "chosen": choices.columns.get(f"#{column.letter}", "")
             or ("-" if f"#{column.letter}" in choices.columns else ""),
         }
-        for column in table.columns
-        if column.header.strip()
+        for column in table.named_columns
     ]
 
 

@@ -32,7 +32,8 @@ from shop_catalog.imports import (
     Table,
     describe,
 )
-from shop_catalog.imports.files import JSON_READERS, rows_of
+from shop_catalog.imports.files import rows_of, table_of
+from shop_catalog.imports.tables import PREVIEW_ROWS
 
 FORMAT_BY_TYPE = {
     "application/json": JSON_ARRAY,
@@ -43,7 +44,6 @@ FORMAT_BY_TYPE = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": XLSX,
     "application/vnd.oasis.opendocument.spreadsheet": ODS,
 }
-PREVIEW_ROWS = 10
 MULTIPART_SLACK = 64 * 1024
 
 BODY = {
@@ -239,16 +239,13 @@ def _table_values(table: Table) -> dict[str, Any]:
         "rows": table.row_count,
         "columns": [
             {"letter": column.letter, "header": column.header, "holds": column.target, "example": column.example}
-            for column in table.columns
-            if column.header.strip()
+            for column in table.named_columns
         ],
     }
 
 
 def _understand(file: ImportFile, options: FileOptions, *, is_preview: bool = False) -> Table | None:
-    if file.file_format in JSON_READERS:
-        return None
-    return imports.understand(file, options.choices(), max_rows=app_settings.BULK_MAX_ROWS, is_preview=is_preview)
+    return table_of(file, options.choices(), max_rows=app_settings.BULK_MAX_ROWS, is_preview=is_preview)
 
 
 def _column(text: str) -> tuple[str, str]:

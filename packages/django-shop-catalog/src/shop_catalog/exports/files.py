@@ -6,7 +6,6 @@ import csv
 import importlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -98,11 +97,13 @@ def export_products(path: Path, *, column_map: str = "own", file_format: str = C
 
 
 def _rows(products: QuerySet[Product] | None, column_map: str, base_url: str) -> Iterable[Sequence[Any]]:
-    if column_map not in MAPS:
-        raise UnreadableFile(_("There is no column map %(name)s.") % {"name": column_map})
     chosen = Product.objects.all() if products is None else products
-    make = own.rows if column_map == "own" else partial(shopify.rows, base_url=base_url)
-    return chain([(own if column_map == "own" else shopify).COLUMNS], make(chosen))
+    match column_map:
+        case "own":
+            return chain([own.COLUMNS], own.rows(chosen))
+        case "shopify":
+            return chain([shopify.COLUMNS], shopify.rows(chosen, base_url=base_url))
+    raise UnreadableFile(_("There is no column map %(name)s.") % {"name": column_map})
 
 
 def _xlsx_cell(value: Any) -> Any:

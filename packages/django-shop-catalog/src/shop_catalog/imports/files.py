@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, TextIO
 
@@ -20,10 +19,9 @@ from shop_catalog.imports.reports import Report
 from shop_catalog.imports.rows import RawRow
 from shop_catalog.imports.tables import Choices, Table, check_rows, understand
 from shop_catalog.imports.understanding import cells, headers
+from shop_catalog.imports.understanding.guards import kept_as_text
 
 JSON_READERS = {JSON_LINES: read_json_lines, JSON_ARRAY: read_json_array}
-CALCULATED = re.compile("^[=+\\-@\t\r]")
-"""The beginning of a text that a spreadsheet would calculate."""
 
 
 def read_rows(
@@ -35,11 +33,24 @@ def read_rows(
         UnreadableFile: the file cannot be read. A single bad row has its error in ``problem`` or ``faults``.
     """
     with ImportFile(stream, file_format=file_format) as file:
-        yield from rows_of(file, None if file.file_format in JSON_READERS else understand(file, choices))
+        yield from rows_of(file, table_of(file, choices))
+
+
+def table_of(
+    file: ImportFile, choices: Choices | None = None, *, max_rows: int = 0, is_preview: bool = False
+) -> Table | None:
+    """The result of ``understand``; ``None`` for JSON, whose rows are products already.
+
+    Raises:
+        UnreadableFile, FileTooLarge: as in ``understand``.
+    """
+    if file.file_format in JSON_READERS:
+        return None
+    return understand(file, choices, max_rows=max_rows, is_preview=is_preview)
 
 
 def rows_of(file: ImportFile, table: Table | None) -> Iterator[RawRow]:
-    """The rows of a file that was understood; ``table`` is ``None`` for JSON."""
+    """The rows of a file; ``table`` is the result of ``table_of``."""
     if table is not None:
         return table.rows()
     return JSON_READERS[file.file_format](file.open())
@@ -57,7 +68,7 @@ def import_file(
     max_rows: int = 0,
     corrections: TextIO | None = None,
 ) -> Report:
-    """Import the products of a file as ``import_products`` does. ``table``: the result of ``understand``.
+    """Import the products of a file as ``import_products`` does. ``table``: the result of ``table_of``.
 
     The rows with errors are written to ``corrections``: as CSV, with the file's header, and with their errors in a
     last column, which the next import ignores. Rows of JSON are returned as JSON lines.
@@ -65,8 +76,7 @@ def import_file(
     Raises:
         UnreadableFile: the file cannot be read, or has more than ``max_rows`` rows.
     """
-    if table is None and file.file_format not in JSON_READERS:
-        table = understand(file, choices, max_rows=max_rows)
+    table = table or table_of(file, choices, max_rows=max_rows)
     creates = table is not None and table.column_map.creates_categories
     with Store() as store:
         headers_by_name = {} if table is None else {column.target: column.header for column in reversed(table.used)}
@@ -103,7 +113,7 @@ def _write_corrections(table: Table, failed: dict[int, str], out: TextIO) -> Non
     for line in table.lines():
         if line.number in failed or (key is not None and _cell(line.cells, key) in keys):
             texts = [_cell(line.cells, index) for index in range(len(header))]
-            writer.writerow([*map(_guarded, texts), _guarded(failed.get(line.number, ""))])
+            writer.writerow(map(kept_as_text, [*texts, failed.get(line.number, "")]))
 
 
 def _write_json_corrections(rows: Iterable[RawRow], failed: dict[int, str], out: TextIO) -> None:
@@ -114,8 +124,3 @@ def _write_json_corrections(rows: Iterable[RawRow], failed: dict[int, str], out:
 
 def _cell(line: Any, index: int) -> str:
     return cells.as_text(line[index]) if index < len(line) else ""
-
-
-def _guarded(text: str) -> str:
-    """The text, with an apostrophe if a spreadsheet would calculate it. ``cells.read`` removes the apostrophe."""
-    return f"'{text}" if CALCULATED.match(text) else text

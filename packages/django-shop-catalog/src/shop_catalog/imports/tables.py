@@ -89,9 +89,14 @@ class Table:
         return [column for column in self.columns if column.reading is not None]
 
     @property
+    def named_columns(self) -> list[Column]:
+        """The columns that have a header."""
+        return [column for column in self.columns if column.header.strip()]
+
+    @property
     def unused(self) -> list[Column]:
         """Columns with a header that are not used."""
-        return [column for column in self.columns if column.reading is None and column.header.strip()]
+        return [column for column in self.named_columns if column.reading is None]
 
     def lines(self) -> Iterator[Line]:
         """The rows below the header that are not empty."""

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from shop_catalog.exceptions import UnreadableFile
-from shop_catalog.imports import FORMATS, Choices, ImportFile, Report, Table, describe, import_file, maps, understand
+from shop_catalog.imports import FORMATS, Choices, ImportFile, Report, Table, describe, import_file, maps
 from shop_catalog.imports import warnings as warnings_of
-from shop_catalog.imports.files import JSON_READERS
+from shop_catalog.imports.files import table_of
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 SHOWN = 40
@@ -68,11 +68,7 @@ class Command(BaseCommand):
             raise CommandError(str(error))
 
     def _run(self, file: ImportFile, options: dict[str, Any]) -> None:
-        table = (
-            None
-            if file.file_format in JSON_READERS
-            else understand(file, _choices(options), is_preview=options["preview"])
-        )
+        table = table_of(file, _choices(options), is_preview=options["preview"])
         if table is not None:
             self._show_table(table, is_preview=options["preview"])
         if options["preview"]:
@@ -97,12 +93,9 @@ class Command(BaseCommand):
             self.stderr.write(text)
         if not is_preview:
             return
-        for column in table.columns:
-            if column.header.strip():
-                holds = column.target or "not used"
-                self.stdout.write(
-                    f"{column.letter:>3}  {column.header[:SHOWN]} -> {holds}  ({column.example[:SHOWN]})"
-                )
+        for column in table.named_columns:
+            holds = column.target or "not used"
+            self.stdout.write(f"{column.letter:>3}  {column.header[:SHOWN]} -> {holds}  ({column.example[:SHOWN]})")
         for row in table.preview():
             values = ", ".join(f"{name}={str(value)[:SHOWN]}" for name, value in row.values.items())
             self.stdout.write(f"row {row.number}: {row.problem or values}")
