@@ -123,14 +123,15 @@ def _give_up_interrupted() -> None:
 
 def _claim() -> ImageFetch | None:
     """The next image that is due. No other run takes it until its lease expires."""
-    due = ImageFetch.objects.due(timezone.now())
-    row: ImageFetch | None
-    while (row := due.select_related("product").first()) is not None:
+    due = ImageFetch.objects.due(timezone.now()).select_related("product")
+    while True:
+        row: ImageFetch | None = due.first()
+        if row is None:
+            return None
         claimed = ImageFetch.objects.filter(pk=row.pk, next_try_at=row.next_try_at, tries=row.tries)
         if claimed.update(next_try_at=timezone.now() + LEASE, tries=row.tries + 1):
             row.tries += 1
             return row
-    return None
 
 
 def _fetch(row: ImageFetch, fetcher: Callable[[str], bytes]) -> bool:
